@@ -1,0 +1,11 @@
+import { defineConfig } from 'vitest/config';
+
+export default defineConfig({
+  test: {
+    include: ['src/**/*.test.ts', 'test/**/*.test.ts'],
+    exclude: ['test/conformance/**'],
+    testTimeout: 60_000,
+    // Two cores; a test that starts a thread pool wants them both.
+    maxWorkers: 2,
+  },
+});
