@@ -1,0 +1,2 @@
+/** Files of other systems, read and written: each format gives a Model (or named tensors), or takes a Graph. */
+export { FormatError, type FormatMismatch } from './errors.ts';
