@@ -1,0 +1,4 @@
+/** The kernel language: builder, instruction sets, and the two back ends that turn kernels into machine code. */
+export { KernelBuilder, type VecSource } from './builder.ts';
+export type { Elem, Inst, Int, KernelCode, Long, Mask, Mem, Op, Pred, Reg, RegClass, Vec } from './ir.ts';
+export { elemBytes, type Isa, type IsaName, isas, lanesOf, relaxedWasm } from './isa.ts';
