@@ -1,7 +1,7 @@
 /** The operator registry: an operator is defined once, by `defineOp`, and everything else asks here. */
 import { GraphError } from './errors.ts';
 import { type Attrs, constantOf, Node, type Value } from './node.ts';
-import { formatType, type Shape, type TensorData, type TensorType } from './tensor-data.ts';
+import { formatType, type Shape, sizeOf, type TensorData, type TensorType } from './tensor-data.ts';
 import type { DType } from './dtype.ts';
 
 /** What shape rules see. Optional inputs that were left out are null. */
@@ -56,12 +56,19 @@ export function makeNode(op: string, inputs: readonly (Value | null)[], attrs: A
   }
   try {
     const types = definition.infer({ inputs, attrs, constant: (i) => constantOf(inputs[i]) });
+    types.forEach(checkType);
     return new Node(op, inputs, attrs, types, name);
   } catch (error) {
     if (!(error instanceof GraphError)) throw error;
     const operands = inputs.map((input) => (input ? formatType(input) : 'none')).join(', ');
     throw new GraphError(`${label}(${operands}): ${error.message}`);
   }
+}
+
+/** Shapes come from files: no dimension and no element count that a 32-bit index could not hold. */
+function checkType(type: TensorType): void {
+  const ok = type.shape.every((dim) => Number.isInteger(dim) && dim >= 0 && dim < 2 ** 31) && sizeOf(type.shape) < 2 ** 31;
+  if (!ok) throw new GraphError('result', { expected: 'whole dimensions and fewer than 2^31 elements', got: formatType(type) });
 }
 
 /** Makes a node and returns its first result. */
