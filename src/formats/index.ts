@@ -1,2 +1,3 @@
 /** Files of other systems, read and written: each format gives a Model (or named tensors), or takes a Graph. */
 export { FormatError, type FormatMismatch } from './errors.ts';
+export { readSafetensors, type Safetensors, writeSafetensors } from './safetensors/index.ts';
