@@ -147,6 +147,13 @@ export class KernelBuilder {
   reduce(op: 'reduceAdd' | 'reduceMin' | 'reduceMax', elem: 'f32' | 'f64', a: Vec): Vec {
     return this.vector(op, elem, [a]);
   }
+  /** Lanes from `count` on become zero. */
+  firstLanes(elem: Elem, a: Vec, count: number): Vec {
+    if (count >= this.lanes(elem)) return a;
+    const dst = this.reg('vec');
+    this.inst({ op: 'firstLanes', elem, dst, src: [a], count });
+    return dst;
+  }
 
   // ---- masks
   compare(elem: 'f32' | 'f64' | 'i32', pred: Pred, a: Vec, b: VecSource): Mask {

@@ -78,6 +78,7 @@ export const ops = {
   reduceAdd: 'the sum of all lanes, in every lane (f32, f64)',
   reduceMin: 'as reduceAdd with `min` (f32, f64)',
   reduceMax: 'as reduceAdd with `max` (f32, f64)',
+  firstLanes: 'the first `count` lanes of a (1 to lanes-1), the others zero (any elem)',
   // masks
   compare: 'mask = a pred b, lane by lane (f32, f64, i32)',
   maskAnd: 'a & b',
