@@ -42,7 +42,7 @@ export type Pred = 'eq' | 'ne' | 'lt' | 'le' | 'gt' | 'ge';
 
 /**
  * Operations. `a`, `b`, `c` are src[0..2]; where `mem` is given it stands for the LAST source of a vector arithmetic
- * operation (which then has one src fewer). IEEE arithmetic; comparisons with NaN are false but for `ne`.
+ * operation (which then has one src fewer); of fma and fnma it is the factor b, and src is [a, c]. IEEE arithmetic; comparisons with NaN are false but for `ne`.
  */
 export const ops = {
   // vector, any elem that the comment names; lanes beyond `count` of a partial load are zero

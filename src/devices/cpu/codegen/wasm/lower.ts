@@ -166,10 +166,7 @@ class Lowering {
     const bytes = (count ?? 16 / size) * size;
     if (mem.splat) {
       this.loadInstruction(size === 4 ? 'v128.load32_splat' : 'v128.load64_splat', mem);
-      if (bytes < 16) {
-        this.out.op('v128.const').bytes(Uint8Array.from({ length: 16 }, (_, i) => (i < bytes ? 0xff : 0)));
-        this.out.op('v128.and');
-      }
+      if (bytes < 16) this.keepBytes(bytes);
     } else if (bytes >= 16) this.loadInstruction('v128.load', mem);
     else if (bytes === 4) this.loadInstruction('v128.load32_zero', mem);
     else if (bytes === 8) this.loadInstruction('v128.load64_zero', mem);
@@ -181,6 +178,10 @@ class Lowering {
       this.out.op('local.get').u32(scratch);
       this.access('v128.load32_lane', offset).byte(2);
     }
+  }
+  /** Clears all but the first bytes of the vector on the stack. */
+  private keepBytes(bytes: number): void {
+    this.out.op('v128.const').bytes(Uint8Array.from({ length: 16 }, (_, i) => (i < bytes ? 0xff : 0))).op('v128.and');
   }
   private storeVector(elem: Elem, mem: Mem, value: Reg, count?: number): void {
     const bytes = (count ?? 16 / elemBytes(elem)) * elemBytes(elem);
@@ -306,6 +307,11 @@ class Lowering {
     },
     reduceMax(inst) {
       this.reduce(inst, 'pmax');
+    },
+    firstLanes(inst) {
+      this.get(inst.src[0]!);
+      this.keepBytes(inst.count! * elemBytes(inst.elem!));
+      this.set(inst);
     },
     compare(inst) {
       this.pushSources(inst);
