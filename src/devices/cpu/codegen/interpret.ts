@@ -1,0 +1,468 @@
+/**
+ * Runs a kernel in plain JavaScript, one instruction at a time: the meaning that every back end's code must agree with.
+ * For tests; slow. Addresses are byte offsets into the memory given; lanes that ir.ts leaves unspecified are zero here.
+ */
+import type { Elem, Inst, KernelCode, Mem, Pred, Reg } from './ir.ts';
+import { elemBytes, lanesOf } from './isa.ts';
+
+/** One vector register, seen as each element type. */
+export class Lanes {
+  readonly f32: Float32Array;
+  readonly f64: Float64Array;
+  readonly i32: Int32Array;
+  readonly i64: BigInt64Array;
+
+  constructor(bytes: number) {
+    const buffer = new ArrayBuffer(bytes);
+    this.f32 = new Float32Array(buffer);
+    this.f64 = new Float64Array(buffer);
+    this.i32 = new Int32Array(buffer);
+    this.i64 = new BigInt64Array(buffer);
+  }
+}
+
+type Value = bigint | Lanes | boolean[];
+type Lane = number | bigint;
+
+export interface InterpretOptions {
+  /** Runs what `call` calls. */
+  call?: (fn: bigint, a: bigint, b: bigint) => void;
+  /** Gives up with an error after so many instructions. */
+  maxSteps?: number;
+}
+
+/** Runs `kernel` over `memory` with integer arguments; returns its result, or undefined when it has none. */
+export function interpret(
+  kernel: KernelCode,
+  memory: ArrayBufferLike,
+  args: readonly (number | bigint)[],
+  options: InterpretOptions = {},
+): bigint | undefined {
+  const { isa, body } = kernel;
+  const view = new DataView(memory);
+  const values: Value[] = new Array(kernel.registers);
+  const intBits = isa.name === 'wasm' ? 32 : 64;
+  const { loopOf, endOf, elseOf } = regionsOf(body);
+  let steps = options.maxSteps ?? 10_000_000;
+
+  const wrap = (reg: Reg, value: bigint): bigint => BigInt.asIntN(reg.cls === 'int' ? intBits : 64, value);
+  const int = (reg: Reg): bigint => values[reg.id] as bigint;
+  const address = (mem: Mem): number => {
+    const index = mem.index ? int(mem.index) * BigInt(mem.scale ?? 1) : 0n;
+    return Number(int(mem.base) + index + BigInt(mem.offset));
+  };
+  const vec = (reg: Reg): Lanes => {
+    if (!reg.splat) return values[reg.id] as Lanes;
+    const out = new Lanes(isa.vectorBytes);
+    const { elem, value } = reg.splat;
+    (out[elem] as Lane[] & typeof out.f32).fill((elem === 'i64' ? BigInt(value) : Number(value)) as never);
+    return out;
+  };
+  const lanesAt = (mem: Mem, elem: Elem): Lanes => {
+    const out = new Lanes(isa.vectorBytes);
+    const at = address(mem);
+    const step = mem.splat ? 0 : elemBytes(elem);
+    for (let l = 0; l < lanesOf(isa, elem); l++) setLane(out, elem, l, read[elem](view, at + l * step));
+    return out;
+  };
+
+  kernel.params.forEach((param, k) => (values[param.id] = wrap(param, BigInt(args[k]))));
+  for (let pc = 0; pc < body.length; pc++) {
+    if (--steps < 0) throw new Error(`interpret: ${kernel.name} did not end`);
+    const inst = body[pc];
+    const { op, dst, src, mem, imm } = inst;
+    const elem = inst.elem ?? 'f32';
+    const lanes = lanesOf(isa, elem);
+    const set = (value: Value): void => {
+      values[dst!.id] = typeof value === 'bigint' ? wrap(dst!, value) : value;
+    };
+    const map = (f: (l: number) => Lane, count = lanes, into = elem): void => {
+      const out = new Lanes(isa.vectorBytes);
+      for (let l = 0; l < count; l++) setLane(out, into, l, f(l));
+      set(out);
+    };
+    const truth = (reg: Reg): boolean => int(reg) !== 0n;
+
+    if (op in integer) {
+      const b = src.length > 1 ? int(src[1]) : BigInt(imm!);
+      set(integer[op as keyof typeof integer](int(src[0]), b));
+      continue;
+    }
+    if (op in binary) {
+      const a = vec(src[0])[elem];
+      const b = (mem ? lanesAt(mem, elem) : vec(src[1]))[elem];
+      map((l) => binary[op as keyof typeof binary](a[l] as never, b[l] as never, elem));
+      continue;
+    }
+    if (op in unary) {
+      const a = (mem ? lanesAt(mem, elem) : vec(src[0]))[elem];
+      map((l) => unary[op as keyof typeof unary](a[l] as number));
+      continue;
+    }
+    switch (op) {
+      case 'load': {
+        const whole = mem!.splat ? 0 : elemBytes(elem);
+        const at = address(mem!);
+        map((l) => read[elem](view, at + l * whole), inst.count ?? lanes);
+        break;
+      }
+      case 'loadStrided': {
+        const at = address(mem!);
+        map((l) => read[elem](view, at + l * Number(imm)), inst.count ?? lanes);
+        break;
+      }
+      case 'store':
+      case 'storeStrided': {
+        const at = address(mem!);
+        const stride = op === 'store' ? elemBytes(elem) : Number(imm);
+        const a = vec(src[0]);
+        for (let l = 0; l < (inst.count ?? lanes); l++) write[elem](view, at + l * stride, a, l);
+        break;
+      }
+      case 'move':
+        if (src[0].cls === 'vec') {
+          const out = new Lanes(isa.vectorBytes);
+          out.i32.set(vec(src[0]).i32);
+          set(out);
+        } else set(values[src[0].id]);
+        break;
+      case 'fma':
+      case 'fnma': {
+        const a = vec(src[0])[elem];
+        const b = (mem ? lanesAt(mem, elem) : vec(src[1]))[elem];
+        const c = vec(src[mem ? 1 : 2])[elem];
+        const sign = op === 'fma' ? 1 : -1;
+        const round = elem === 'f32' ? Math.fround : (x: number): number => x;
+        const fused = elem === 'f32' ? fma32 : fma64;
+        map((l) => {
+          const [x, y, z] = [sign * (a[l] as number), b[l] as number, c[l] as number];
+          return isa.fma ? fused(x, y, z) : round(round(x * y) + z);
+        });
+        break;
+      }
+      case 'shl':
+      case 'shr':
+      case 'sar': {
+        const a = vec(src[0])[elem];
+        const bits = BigInt(elemBytes(elem) * 8);
+        const shift = BigInt(imm!);
+        map((l) => {
+          const x = BigInt(a[l]);
+          const y = op === 'shl' ? x << shift : (op === 'shr' ? BigInt.asUintN(Number(bits), x) : x) >> shift;
+          const wrapped = BigInt.asIntN(Number(bits), y);
+          return elem === 'i64' ? wrapped : Number(wrapped);
+        });
+        break;
+      }
+      case 'toInt': {
+        const a = vec(src[0]).f32;
+        map((l) => (Math.abs(a[l]) < 2 ** 31 ? roundEven(a[l]) : -(2 ** 31)), lanes, 'i32');
+        break;
+      }
+      case 'toFloat': {
+        const a = vec(src[0]).i32;
+        map((l) => a[l], lanes, 'f32');
+        break;
+      }
+      case 'widen': {
+        const a = vec(src[0]).f32;
+        map((l) => a[l], lanes / 2, 'f64');
+        break;
+      }
+      case 'narrow': {
+        const a = vec(src[0]).f64;
+        map((l) => a[l], lanes, 'f32');
+        break;
+      }
+      case 'reduceAdd':
+      case 'reduceMin':
+      case 'reduceMax': {
+        // Halves are folded onto each other, as the back ends do.
+        const folded = [...(vec(src[0])[elem] as Iterable<number>)];
+        const combine: (a: number, b: number) => number =
+          binary[({ reduceAdd: 'add', reduceMin: 'min', reduceMax: 'max' } as const)[op]];
+        const round = elem === 'f32' ? Math.fround : (x: number): number => x;
+        for (let half = lanes / 2; half >= 1; half /= 2)
+          for (let l = 0; l < half; l++) folded[l] = round(combine(folded[l], folded[l + half]));
+        map(() => folded[0]);
+        break;
+      }
+      case 'compare': {
+        const a = vec(src[0])[elem];
+        const b = (mem ? lanesAt(mem, elem) : vec(src[1]))[elem];
+        set(Array.from({ length: lanes }, (_, l) => holds[inst.pred!](a[l], b[l])));
+        break;
+      }
+      case 'maskAnd':
+      case 'maskOr': {
+        const [a, b] = src.map((reg) => values[reg.id] as boolean[]);
+        set(a.map((x, l) => (op === 'maskAnd' ? x && b[l] : x || b[l])));
+        break;
+      }
+      case 'maskNot':
+        set((values[src[0].id] as boolean[]).map((x) => !x));
+        break;
+      case 'select': {
+        const mask = values[src[0].id] as boolean[];
+        const [b, c] = [vec(src[1])[elem], vec(src[2])[elem]];
+        map((l) => (mask[l] ? b[l] : c[l]));
+        break;
+      }
+      case 'maskBits':
+        set(BigInt((values[src[0].id] as boolean[]).reduce((bits, x, l) => bits | (Number(x) << l), 0)));
+        break;
+      case 'constant':
+        set(BigInt(imm!));
+        break;
+      case 'icompare':
+        set(BigInt(holds[inst.pred!](int(src[0]), src.length > 1 ? int(src[1]) : BigInt(imm!))));
+        break;
+      case 'iselect':
+        set(truth(src[0]) ? int(src[1]) : int(src[2]));
+        break;
+      case 'iload': {
+        const bits = readBits(view, address(mem!), inst.width!);
+        set(inst.unsigned ? bits : BigInt.asIntN(inst.width!, bits));
+        break;
+      }
+      case 'istore':
+        for (let k = 0; k < inst.width! / 8; k++)
+          view.setUint8(address(mem!) + k, Number((int(src[0]) >> BigInt(8 * k)) & 255n));
+        break;
+      case 'extend':
+      case 'wrap':
+        set(int(src[0]));
+        break;
+      case 'loadPointer':
+        set(view.getBigInt64(address(mem!), true));
+        break;
+      case 'laneFromLong': {
+        const a = int(src[0]);
+        map(() => (elem === 'f32' ? longToFloat(a) : Number(a)), 1);
+        break;
+      }
+      case 'laneToLong': {
+        const a = Math.trunc(vec(src[0])[elem][0] as number);
+        set(Math.abs(a) < 2 ** 63 ? BigInt(a) : -(2n ** 63n));
+        break;
+      }
+      case 'laneBits': {
+        const a = vec(src[0]);
+        set(elemBytes(elem) === 8 ? a.i64[0] : BigInt(a.i32[0] >>> 0));
+        break;
+      }
+      case 'laneFromBits': {
+        const out = new Lanes(isa.vectorBytes);
+        if (elemBytes(elem) === 8) out.i64[0] = int(src[0]);
+        else out.i32[0] = Number(BigInt.asIntN(32, int(src[0])));
+        set(out);
+        break;
+      }
+      case 'next':
+        set(int(src[0]) + BigInt(imm!));
+        if (int(dst!) < (src.length > 1 ? int(src[1]) : BigInt(inst.limit!))) pc = loopOf[pc];
+        break;
+      case 'continueIf':
+        if (truth(src[0])) pc = loopOf[pc];
+        break;
+      case 'breakIf':
+        if (truth(src[0])) pc = endOf[loopOf[pc]];
+        break;
+      case 'if':
+        if (!truth(src[0])) pc = elseOf[pc] ?? endOf[pc];
+        break;
+      case 'else':
+        pc = endOf[pc];
+        break;
+      case 'return':
+        return src.length > 0 ? int(src[0]) : undefined;
+      case 'call':
+        options.call?.(int(src[0]), int(src[1]), int(src[2]));
+        break;
+      case 'atomicAdd': {
+        const at = address(mem!);
+        const before = view.getInt32(at, true);
+        view.setInt32(at, before + Number(imm), true);
+        set(BigInt(before));
+        break;
+      }
+      case 'atomicLoad':
+        set(BigInt(view.getInt32(address(mem!), true)));
+        break;
+      case 'atomicStore':
+        view.setInt32(address(mem!), Number(BigInt.asIntN(32, int(src[0]))), true);
+        break;
+      default: // loop, endLoop, endIf, pause, prefetch
+        break;
+    }
+  }
+  return undefined;
+}
+
+/** Where regions begin and end: the loop around each jump, the end of each loop and if, the else of each if. */
+function regionsOf(body: readonly Inst[]): { loopOf: number[]; endOf: number[]; elseOf: (number | undefined)[] } {
+  const loopOf: number[] = [];
+  const endOf: number[] = [];
+  const elseOf: (number | undefined)[] = [];
+  const open: number[] = [];
+  const loops: number[] = [];
+  body.forEach(({ op }, k) => {
+    if (op === 'loop' || op === 'if') open.push(k);
+    if (op === 'loop') loops.push(k);
+    if (op === 'else') elseOf[open[open.length - 1]] = k;
+    if (op === 'endLoop') loops.pop();
+    if (op === 'endLoop' || op === 'endIf') {
+      const start = open.pop()!;
+      endOf[start] = k;
+      if (elseOf[start] !== undefined) endOf[elseOf[start]] = k;
+    }
+    loopOf[k] = loops[loops.length - 1];
+  });
+  return { loopOf, endOf, elseOf };
+}
+
+const setLane = (lanes: Lanes, elem: Elem, l: number, value: Lane): void => {
+  (lanes[elem] as unknown as Lane[])[l] = value;
+};
+
+const integer = {
+  iadd: (a: bigint, b: bigint) => a + b,
+  isub: (a: bigint, b: bigint) => a - b,
+  imul: (a: bigint, b: bigint) => a * b,
+  idiv: (a: bigint, b: bigint) => a / b,
+  irem: (a: bigint, b: bigint) => a % b,
+  iand: (a: bigint, b: bigint) => a & b,
+  ior: (a: bigint, b: bigint) => a | b,
+  ixor: (a: bigint, b: bigint) => a ^ b,
+  ishl: (a: bigint, b: bigint) => a << b,
+  isar: (a: bigint, b: bigint) => a >> b,
+};
+
+/** Arithmetic on one lane; typed arrays round and wrap the result when it is stored. */
+const binary = {
+  add: (a: number, b: number) => a + b,
+  sub: (a: number, b: number) => a - b,
+  mul: (a: number, b: number, elem: Elem) => (elem === 'i32' ? Math.imul(a, b) : a * b),
+  div: (a: number, b: number) => a / b,
+  min: (a: number, b: number) => (b < a ? b : a),
+  max: (a: number, b: number) => (a < b ? b : a),
+  and: (a: Lane, b: Lane, elem: Elem) => bitwise(elem, a, b, (x, y) => x & y),
+  or: (a: Lane, b: Lane, elem: Elem) => bitwise(elem, a, b, (x, y) => x | y),
+  xor: (a: Lane, b: Lane, elem: Elem) => bitwise(elem, a, b, (x, y) => x ^ y),
+  andNot: (a: Lane, b: Lane, elem: Elem) => bitwise(elem, a, b, (x, y) => ~x & y),
+};
+
+const unary = {
+  sqrt: Math.sqrt,
+  floor: Math.floor,
+  ceil: Math.ceil,
+  round: roundEven,
+  trunc: Math.trunc,
+};
+
+const scratch = new Lanes(8);
+function bitwise(elem: Elem, a: Lane, b: Lane, f: (a: bigint, b: bigint) => bigint): Lane {
+  const bitsOf = (value: Lane): bigint => {
+    scratch.i64[0] = 0n;
+    setLane(scratch, elem, 0, value);
+    return scratch.i64[0];
+  };
+  scratch.i64[0] = f(bitsOf(a), bitsOf(b));
+  return scratch[elem][0];
+}
+
+const holds: Record<Pred, (a: Lane, b: Lane) => boolean> = {
+  eq: (a, b) => a === b,
+  ne: (a, b) => a !== b,
+  lt: (a, b) => a < b,
+  le: (a, b) => a <= b,
+  gt: (a, b) => a > b,
+  ge: (a, b) => a >= b,
+};
+
+const read: Record<Elem, (view: DataView, at: number) => Lane> = {
+  f32: (view, at) => view.getFloat32(at, true),
+  f64: (view, at) => view.getFloat64(at, true),
+  i32: (view, at) => view.getInt32(at, true),
+  i64: (view, at) => view.getBigInt64(at, true),
+};
+const write: Record<Elem, (view: DataView, at: number, from: Lanes, l: number) => void> = {
+  f32: (view, at, from, l) => view.setInt32(at, from.i32[l], true),
+  f64: (view, at, from, l) => view.setBigInt64(at, from.i64[l], true),
+  i32: (view, at, from, l) => view.setInt32(at, from.i32[l], true),
+  i64: (view, at, from, l) => view.setBigInt64(at, from.i64[l], true),
+};
+function readBits(view: DataView, at: number, width: number): bigint {
+  let bits = 0n;
+  for (let k = 0; k < width / 8; k++) bits |= BigInt(view.getUint8(at + k)) << BigInt(8 * k);
+  return bits;
+}
+
+/** To the nearest integer, ties to even. */
+export function roundEven(x: number): number {
+  if (!(Math.abs(x) < 2 ** 52)) return x;
+  const rounded = Math.abs(x) + 2 ** 52 - 2 ** 52;
+  return x < 0 || Object.is(x, -0) ? -rounded : rounded;
+}
+
+/** A 64-bit integer to the nearest f32, rounded once: long integers are rounded to odd on the way through f64. */
+function longToFloat(a: bigint): number {
+  const magnitude = a < 0n ? -a : a;
+  const excess = magnitude >> 53n === 0n ? 0n : 11n;
+  const odd = magnitude & ((1n << excess) - 1n) ? 1n : 0n;
+  const value = Math.fround(Number(((magnitude >> excess) | odd) << excess));
+  return a < 0n ? -value : value;
+}
+
+/**
+ * a * b + c rounded once to f32. The product is exact in f64; the sum is rounded to odd there, which makes the second
+ * rounding harmless (Boldo and Melquiond, "Emulation of FMA and correctly rounded sums", 2008).
+ */
+export function fma32(a: number, b: number, c: number): number {
+  const product = a * b;
+  const sum = product + c;
+  if (!Number.isFinite(sum)) return Math.fround(sum);
+  const back = sum - product;
+  const error = product - (sum - back) + (c - back);
+  if (error === 0) return Math.fround(sum);
+  scratch.f64[0] = sum;
+  const isEven = (scratch.i64[0] & 1n) === 0n;
+  if (isEven) scratch.i64[0] += error > 0 === sum > 0 ? 1n : -1n;
+  return Math.fround(scratch.f64[0]);
+}
+
+/** a * b + c rounded once to f64, by exact integers. */
+export function fma64(a: number, b: number, c: number): number {
+  const rough = a * b + c;
+  if (![a, b, c].every(Number.isFinite) || a === 0 || b === 0) return rough;
+  const [am, ae] = exact(a);
+  const [bm, be] = exact(b);
+  const [cm, ce] = exact(c);
+  const e = Math.min(ae + be, ce);
+  const sum = ((am * bm) << BigInt(ae + be - e)) + (cm << BigInt(ce - e));
+  return sum === 0n ? rough : scaled(sum, e);
+}
+
+/** A finite number as mantissa * 2 ** exponent. */
+function exact(x: number): [bigint, number] {
+  scratch.f64[0] = x;
+  const bits = BigInt.asUintN(64, scratch.i64[0]);
+  const field = Number((bits >> 52n) & 0x7ffn);
+  const mantissa = (bits & ((1n << 52n) - 1n)) | (field > 0 ? 1n << 52n : 0n);
+  return [bits >> 63n ? -mantissa : mantissa, Math.max(field, 1) - 1075];
+}
+
+/** mantissa * 2 ** e to the nearest f64, ties to even, denormals and overflow included. */
+function scaled(mantissa: bigint, e: number): number {
+  const negative = mantissa < 0n;
+  let m = negative ? -mantissa : mantissa;
+  const drop = Math.max(m.toString(2).length - 53, -1074 - e, 0);
+  if (drop > 0) {
+    const rest = m & ((1n << BigInt(drop)) - 1n);
+    const half = 1n << BigInt(drop - 1);
+    m >>= BigInt(drop);
+    if (rest > half || (rest === half && m & 1n)) m++;
+  }
+  const value = e + drop > 971 ? Infinity : Number(m) * 2 ** Math.max(e + drop, -1074);
+  return negative ? -value : value;
+}
