@@ -1,11 +1,19 @@
 /** Every operator, one file a family: importing this folder defines them all. */
 import './cast.ts';
+import './conv.ts';
+import './gather.ts';
 import './logic.ts';
+import './matmul.ts';
+import './movement.ts';
 import './normalise.ts';
 import './pointwise-activation.ts';
 import './pointwise-binary.ts';
 import './pointwise-unary.ts';
+import './pool.ts';
 import './reduce.ts';
+import './resize.ts';
+import './shape.ts';
+import './slice.ts';
 import './softmax.ts';
 
 export { castData } from './cast.ts';
@@ -14,3 +22,12 @@ export { decodeHalf, encodeHalf } from './half.ts';
 export { broadcastShapes, broadcastStrides, constantInts, fromElements, normalizeAxis, numbersOf } from './helpers.ts';
 export { pointwiseOps } from './pointwise.ts';
 export { reducedAxes } from './reduce.ts';
+export { contextOf, type OpSource } from './context.ts';
+export { type ConvGeometry, convGeometry, convTransposeGeometry } from './conv.ts';
+export { type GatherGeometry, gatherGeometry } from './gather.ts';
+export { type AutoPad, type Window, windowCounts, type WindowGeometry, windowGeometry, type WindowOptions } from './geometry.ts';
+export { type MatMulGeometry, matMulGeometry } from './matmul.ts';
+export { transposePerm } from './movement.ts';
+export { poolCounts, type PoolGeometry, poolGeometry } from './pool.ts';
+export { type ResizeAxis, type ResizeGeometry, resizeGeometry, type ResizeMode } from './resize.ts';
+export { type PadGeometry, padGeometry, type PadMode, padTables, type SliceGeometry, sliceGeometry } from './slice.ts';
