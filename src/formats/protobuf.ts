@@ -275,7 +275,8 @@ interface ArrayConstructor<T> {
 /** The bytes as little-endian elements: a view where alignment allows, else a copy. */
 export function viewAs<T>(constructor: ArrayConstructor<T>, bytes: Uint8Array): T {
   const size = constructor.BYTES_PER_ELEMENT;
-  const aligned = bytes.byteOffset % size === 0 ? bytes : bytes.slice();
+  // Not slice(): on a Node Buffer that is another view.
+  const aligned = bytes.byteOffset % size === 0 ? bytes : new Uint8Array(bytes);
   return new constructor(aligned.buffer, aligned.byteOffset, aligned.length / size);
 }
 
