@@ -15,5 +15,6 @@ export const listedElementTypes: ReadonlySet<number | undefined> = new Set([1, 6
 /** Cases that no inference can pass, by name. */
 export const excused: readonly { readonly name: RegExp; readonly why: string }[] = [
   { name: /^test_training_dropout(_default)?(_mask)?$/, why: 'training: expects the random numbers of NumPy' },
+  { name: /^test_cast_FLOAT_to_BFLOAT16$/, why: 'expects bfloat16 cut off where ONNX says rounded to nearest even (corrected in onnx 1.13)' },
   { name: /^test_castlike_.*BFLOAT16.*_expanded$/, why: 'data set contradicts its model: declares like[3,4], gives like[1]' },
 ];

@@ -1,0 +1,107 @@
+/** Models from disk, in Node. What a model may read beside itself stays inside its folder. */
+import { closeSync, constants, fstatSync, openSync, readSync, realpathSync } from 'node:fs';
+import { type FileHandle, open } from 'node:fs/promises';
+import { basename, dirname, isAbsolute, resolve, sep } from 'node:path';
+import type { Model } from '../graph/index.ts';
+import { FormatError } from './errors.ts';
+import { checkRange, type ExternalData, importOnnx, type ImportOptions } from './onnx/index.ts';
+
+/** Protobuf ends at 2 GB; larger models keep their tensors in files beside them. */
+const maxModelBytes = 2 ** 31 - 1;
+
+/**
+ * Reads an ONNX model and the external data it names, which must lie in the model's folder or below.
+ * @throws FormatError where the file is damaged, too large, or names data outside its folder; Node's error where it
+ * cannot be read.
+ */
+export async function loadOnnxFile(path: string, options: Pick<ImportOptions, 'bind'> = {}): Promise<Model> {
+  const bytes = await readModel(path);
+  const data = folderData(dirname(path), path);
+  try {
+    return importOnnx(bytes, { ...options, name: basename(path), externalData: data.read });
+  } finally {
+    data.close();
+  }
+}
+
+async function readModel(path: string): Promise<Uint8Array> {
+  const file = await open(path);
+  try {
+    const stats = await file.stat();
+    if (!stats.isFile()) throw new FormatError(path, { expected: 'a file', got: stats.isDirectory() ? 'a folder' : 'something else' });
+    if (stats.size > maxModelBytes) throw new FormatError(path, { expected: 'at most 2 GB', got: `${stats.size} bytes` });
+    return await readAll(file, stats.size, path);
+  } finally {
+    await file.close();
+  }
+}
+
+async function readAll(file: FileHandle, size: number, path: string): Promise<Uint8Array> {
+  const bytes = new Uint8Array(size);
+  let at = 0;
+  while (at < size) {
+    const { bytesRead } = await file.read(bytes, at, size - at, at);
+    if (bytesRead === 0) throw new FormatError(path, { expected: `${size} bytes`, got: `${at}`, hint: 'the file shrank while it was read' });
+    at += bytesRead;
+  }
+  return bytes;
+}
+
+/** Reads ranges of files in a folder; each file is opened once. */
+function folderData(folder: string, model: string): { read: ExternalData; close(): void } {
+  const files = new Map<string, { descriptor: number; size: number }>();
+  const openOnce = (location: string) => {
+    const known = files.get(location);
+    if (known) return known;
+    // Without O_NONBLOCK opening a pipe would wait for its writer.
+    const descriptor = openSync(insideFolder(folder, location, model), constants.O_RDONLY | (constants.O_NONBLOCK ?? 0));
+    const stats = fstatSync(descriptor);
+    const opened = { descriptor, size: stats.size };
+    files.set(location, opened);
+    if (!stats.isFile()) throw new FormatError(`external data '${location}'`, { file: basename(model), expected: 'a file', got: 'something else' });
+    return opened;
+  };
+  return {
+    read(location, offset, length) {
+      const { descriptor, size } = openOnce(location);
+      checkRange(location, size, offset, length);
+      const bytes = new Uint8Array(length ?? size - offset);
+      for (let at = 0; at < bytes.length; ) {
+        const count = readSync(descriptor, bytes, at, bytes.length - at, offset + at);
+        if (count === 0) throw new FormatError(`external data '${location}'`, { file: basename(model), hint: 'the file shrank while it was read' });
+        at += count;
+      }
+      return bytes;
+    },
+    close() {
+      for (const { descriptor } of files.values()) closeSync(descriptor);
+    },
+  };
+}
+
+/** The file's real path. @throws FormatError where it leaves the folder, by its name or through links, or is missing. */
+function insideFolder(folder: string, location: string, model: string): string {
+  const refuse = (got: string): never => {
+    throw new FormatError(`external data '${location}'`, {
+      file: basename(model),
+      expected: `a file in the folder of the model`,
+      got,
+      hint: 'a model may not read other files',
+    });
+  };
+  if (isAbsolute(location) || /^[a-z]:|^[\\/]/i.test(location)) refuse('an absolute path');
+  if (location.split(/[\\/]/).includes('..')) refuse('a path with ..');
+  if (location.includes('\0')) refuse('a name with a zero byte');
+  const real = realPath(resolve(folder, location)) ?? refuse('none of this name');
+  const root = realpathSync(folder);
+  if (!real.startsWith(root.endsWith(sep) ? root : root + sep)) refuse('a link that leaves it');
+  return real;
+}
+
+function realPath(path: string): string | undefined {
+  try {
+    return realpathSync(path);
+  } catch {
+    return undefined;
+  }
+}
