@@ -56,7 +56,7 @@ export type Draft<S extends Schema, K extends keyof S> = {
 };
 
 /** More than any real model has; a file of empty messages must not grow a hundredfold in memory. */
-const maxMessages = 2_000_000;
+const maxMessages = 1_000_000;
 const maxDepth = 100;
 
 interface Field {
@@ -105,8 +105,10 @@ interface Layout {
   readonly byNumber: ReadonlyMap<number, Field>;
   /** What a message holds before any field was read. */
   readonly blank: Readonly<Record<string, unknown>>;
+  readonly hasPacked: boolean;
 }
 
+const noParts = new Map<string, PackedParts>();
 const none: readonly never[] = Object.freeze([]);
 const layouts = new WeakMap<Schema[string], Layout>();
 
@@ -119,7 +121,7 @@ function layoutOf(schema: Schema, kind: string): Layout {
     byNumber.set(number, { name, type, label, scalar: scalarOf(type) });
     blank[name] = label === 'repeated' ? none : undefined;
   }
-  const layout = { byNumber, blank };
+  const layout = { byNumber, blank, hasPacked: [...byNumber.values()].some(({ label }) => label === 'packed') };
   layouts.set(schema[kind], layout);
   return layout;
 }
@@ -148,9 +150,9 @@ interface State {
 function decodeMessage(state: State, kind: string, end: number): Record<string, unknown> {
   const { reader, path } = state;
   if (path.length > maxDepth) throw new Error(`nested deeper than ${maxDepth}`);
-  const { byNumber, blank } = layoutOf(state.schema, kind);
+  const { byNumber, blank, hasPacked } = layoutOf(state.schema, kind);
   const message: Record<string, unknown> = { ...blank };
-  const packed = new Map<string, PackedParts>();
+  const packed = hasPacked ? new Map<string, PackedParts>() : noParts;
   while (reader.pos < end) {
     const [number, wire] = reader.tag();
     const field = byNumber.get(number);

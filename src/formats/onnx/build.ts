@@ -7,8 +7,8 @@ import {
   GraphError,
   makeNode,
   type Node,
-  sizeOf,
   type TensorData,
+  type TensorType,
   toNumbers,
   type Value,
 } from '../../graph/index.ts';
@@ -51,6 +51,8 @@ export function lookup(scope: Scope, name: string): Value | undefined {
 /** Inlined functions and branches may not nest or multiply without end. */
 const maxNesting = 64;
 const maxNodes = 1_000_000;
+/** No operator takes or gives more. */
+const maxOperands = 16_384;
 /** Constants are folded while they are small: floats to this many elements, integers (shapes, indices) to that many. */
 const maxFoldedFloats = 1 << 16;
 const maxFoldedInts = 1 << 20;
@@ -76,6 +78,7 @@ export class Builder {
     if (nesting > maxNesting) throw new FormatError('graph', { file, expected: `at most ${maxNesting} nested functions and branches`, got: 'more' });
     for (const node of nodes) {
       if (++this.#nodes > maxNodes) throw new FormatError('graph', { file, expected: `at most ${maxNodes} nodes`, got: 'more' });
+      checkCounts(node, file);
       let results: readonly Value[];
       try {
         results = this.#convert(node, scope, opset, bound, nesting);
@@ -152,22 +155,19 @@ export class Builder {
   /** The operands to evaluate the node with now, where that is possible and cheap. */
   #foldable(node: Node): (TensorData | null)[] | undefined {
     if (node.inputs.length === 0 || neverFolded.has(node.op)) return undefined;
-    let size = 0;
-    for (const { dtype, shape } of node.outputs) {
-      const elements = sizeOf(shape);
-      if (elements > (dtypes[dtype].kind === 'float' ? maxFoldedFloats : maxFoldedInts)) return undefined;
-      size += elements;
-    }
+    const limitOf = ({ dtype }: TensorType) => (dtypes[dtype].kind === 'float' ? maxFoldedFloats : maxFoldedInts);
+    if (node.outputs.some((type) => extentOf(type) > limitOf(type))) return undefined;
     // These two read the type of their input alone.
     if (node.op === 'Shape' || node.op === 'Size') {
       const [{ dtype, shape }] = node.inputs as Value[];
       return [constantOf(node.inputs[0]) ?? { dtype, shape, data: new dtypes[dtype].array(0) }];
     }
+    let size = node.outputs.reduce((sum, type) => sum + extentOf(type), 0);
     const operands: (TensorData | null)[] = [];
     for (const input of node.inputs) {
       const data = input && constantOf(input);
       if (data === undefined) return undefined;
-      size += data ? data.data.length : 0;
+      size += data ? extentOf(data) : 0;
       operands.push(data);
     }
     if (this.#folded + size > foldingBudget) return undefined;
@@ -233,6 +233,15 @@ export class Builder {
     this.run(nodes, inner, version, bound, nesting + 1);
     return body.output.map((name) => resultOf(inner, name, where, file));
   }
+}
+
+/** Elements, an axis of none counted as one: even an empty tensor costs index tables for its other axes. */
+const extentOf = ({ shape }: TensorType): number => shape.reduce((size, dim) => size * Math.max(dim, 1), 1);
+
+function checkCounts(node: NodeProto, file?: string): void {
+  const most = Math.max(node.input.length, node.output.length, node.attribute.length);
+  if (most <= maxOperands) return;
+  throw new FormatError(labelOf(node), { file, expected: `at most ${maxOperands} inputs, outputs and attributes`, got: `${most}` });
 }
 
 /** The node's attributes; inside a function some stand for those of the call, and are absent where the call has none. */

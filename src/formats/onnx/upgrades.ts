@@ -208,9 +208,15 @@ const emptyIsNone: Change = (call) => ({
   inputs: call.inputs.map((value, i) => (i > 0 && value && sizeOf(value.shape) === 0 ? null : value)),
 });
 
-/** The number of results, which the file says by naming them. */
-const equalParts: Change = (call) =>
-  call.inputs[1] || call.attrs.num_outputs !== undefined ? call : { ...call, attrs: { ...call.attrs, num_outputs: call.outputs } };
+/** The number of parts, which the file says by naming the results. */
+const equalParts: Change = (call) => {
+  const { num_outputs: count } = call.attrs;
+  if (call.inputs[1]) return call;
+  if (count === undefined) return { ...call, attrs: { ...call.attrs, num_outputs: call.outputs } };
+  // Fewer names than parts are allowed: the last parts are not used.
+  if (typeof count === 'number' && count >= call.outputs) return call;
+  throw new GraphError('attribute num_outputs', { expected: `${call.outputs}, as results are named`, got: String(count) });
+};
 
 /** At inference nothing is dropped. */
 const dropout: Change = (call, make) => {
