@@ -46,7 +46,12 @@ function randomKernel(isa: Isa, numbers: readonly number[]): { code: KernelCode;
     long: [...pools.long],
   });
   const pick = <T>(list: readonly T[]): T => list[choices.next(list.length)]!;
-  const memory = (): Mem => (choices.next(4) === 0 ? b.splatAt(from, 8 * choices.next(100)) : b.at(from, 8 * choices.next(100)));
+  const memory = (): Mem => {
+    const offset = 8 * choices.next(80);
+    const at = choices.next(3) === 0 ? b.splatAt.bind(b) : b.at.bind(b);
+    if (choices.next(4) > 0) return at(from, offset);
+    return at(from, offset, b.integer('iand', pick(pools.int), 31), pick([1, 2, 4, 8] as const));
+  };
   const vec = (elem: Elem): Vec => {
     const pool = pools.vec[elem];
     if (pool.length > 0 && choices.next(6) > 0) return pick(pool);

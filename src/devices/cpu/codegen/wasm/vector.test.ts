@@ -305,6 +305,22 @@ test('partial and strided vectors read and write nothing beyond their lanes', ()
   }
 });
 
+test('one element in the first lanes alone', () => {
+  for (const elem of ['f32', 'f64', 'i32', 'i64'] as const) {
+    const lanes = 16 / elemBytes(elem);
+    for (let count = 1; count <= lanes; count++) {
+      const b = new KernelBuilder('partial splat', isas.wasm);
+      const at = b.param();
+      b.store(elem, b.at(at, 16), b.load(elem, b.splatAt(at), count));
+      const { memory, call } = machine([b.finish()]);
+      const [one, zero] = elem === 'i64' ? [9n, 0n] : [9, 0];
+      lanesAt(elem, memory)[0] = one;
+      call(0, 0);
+      expect([...lanesAt(elem, memory, 16, lanes)]).toEqual(Array.from({ length: lanes }, (_, l) => (l < count ? one : zero)));
+    }
+  }
+});
+
 test('addresses: base, index, scale and offsets of either sign', () => {
   for (const scale of [1, 2, 4, 8] as const) {
     for (const offset of [0, 4, 4096, -4, -4096]) {
