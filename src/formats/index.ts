@@ -11,3 +11,4 @@ export {
   importOnnx,
   type ImportOptions,
 } from './onnx/index.ts';
+export { importTfjs, type ReadShard, type TfjsOptions } from './tfjs/index.ts';

@@ -22,7 +22,7 @@ export function readSafetensors(bytes: Uint8Array, options: { file?: string } = 
   const { file } = options;
   const headerBytes = readHeaderLength(bytes, file);
   const data = bytes.subarray(lengthBytes + headerBytes);
-  const { __metadata__: metadata, ...rest } = readHeader(bytes.slice(lengthBytes, lengthBytes + headerBytes), file);
+  const { __metadata__: metadata, ...rest } = readHeader(bytes.subarray(lengthBytes, lengthBytes + headerBytes), file);
   const entries = Object.entries(rest).map(([name, value]) => parseEntry(name, value, data.length, file));
   checkCoverage(entries, data.length, file);
   const tensors = new Map(entries.map((entry) => [entry.name, view(entry, data, file)]));
@@ -44,7 +44,8 @@ function readHeaderLength(bytes: Uint8Array, file?: string): number {
 function readHeader(bytes: Uint8Array, file?: string): Record<string, unknown> {
   let header: unknown;
   try {
-    header = JSON.parse(new TextDecoder('utf-8', { fatal: true }).decode(bytes));
+    // A copy, because browsers do not decode shared memory.
+    header = JSON.parse(new TextDecoder('utf-8', { fatal: true }).decode(new Uint8Array(bytes)));
   } catch (error) {
     throw new FormatError('safetensors header', { file, expected: 'JSON', got: (error as Error).message });
   }
@@ -60,7 +61,8 @@ function view({ name, dtype, shape, begin, end }: Entry, data: Uint8Array, file?
   if (dtype === 'bool' && raw.some((value) => value > 1)) {
     throw new FormatError(`tensor '${name}'`, { file, expected: 'bools of 0 or 1', got: 'other bytes' });
   }
-  const place = raw.byteOffset % width === 0 ? raw : raw.slice();
+  // Not raw.slice(): a Node Buffer's slice is no copy.
+  const place = raw.byteOffset % width === 0 ? raw : new Uint8Array(raw);
   return tensorData(dtype, shape, new Kind(place.buffer, place.byteOffset, place.length / width));
 }
 

@@ -20,7 +20,7 @@ describe('readSafetensors', () => {
   test('reads a file written by hand, aligned or not', () => {
     for (const pad of ['', ' ', '  ', '   ']) {
       const header = pad + JSON.stringify({ __metadata__: { format: 'pt' }, b: entry('F32', [2, 1], 4, 12), a: entry('F32', [], 0, 4) });
-      const { tensors, metadata } = readSafetensors(fileOf(header, f32(1.5, -2, 3)));
+      const { tensors, metadata } = readSafetensors(Buffer.from(fileOf(header, f32(1.5, -2, 3))));
       expect(metadata).toEqual({ format: 'pt' });
       expect(tensors.get('a')).toEqual(fromNumbers('float32', [], [1.5]));
       expect(tensors.get('b')).toEqual(fromNumbers('float32', [2, 1], [-2, 3]));
