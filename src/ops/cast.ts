@@ -20,6 +20,7 @@ defineOp({
 export function castData(x: TensorData, dtype: DType): TensorData {
   if (x.dtype === dtype) return x;
   const type = { dtype, shape: x.shape };
+  if (dtype === 'bool') return fromElements(type, Uint8Array.from(numbersOf(x), (value) => (value === 0 ? 0 : 1)));
   if (dtypes[dtype].kind === 'int' && !isFloat(x.dtype)) return fromElements(type, bigintsOf(x));
   if (dtypes[x.dtype].bytes === 8 && !isFloat(x.dtype) && isFloat(dtype) && dtype !== 'float64') {
     return fromElements(type, Array.from(bigintsOf(x), roundToOdd));

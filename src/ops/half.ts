@@ -45,10 +45,8 @@ export function encodeHalf(dtype: HalfDType, value: number): number {
 /** Nearest integer, ties to even, as IEEE 754 rounds and ONNX's Round. */
 export function roundHalfEven(value: number): number {
   const floor = Math.floor(value);
-  const rest = value - floor;
-  // Infinities give NaN as rest and are their own floor. The product keeps the sign of zero.
-  if (rest === 0.5) return floor % 2 === 0 ? floor : floor + 1;
-  const rounded = rest > 0.5 ? floor + 1 : floor;
+  const rest = value - floor; // NaN for infinities, which are their own floor
+  const rounded = rest > 0.5 || (rest === 0.5 && floor % 2 !== 0) ? floor + 1 : floor;
   return rounded === 0 && value < 0 ? -0 : rounded;
 }
 

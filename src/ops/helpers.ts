@@ -27,7 +27,7 @@ import { decodeHalf, encodeHalf, isHalf } from './half.ts';
 /** NumPy's broadcast of shapes. @throws GraphError where two dimensions differ and neither is 1. */
 export function broadcastShapes(...shapes: Shape[]): number[] {
   const rank = Math.max(0, ...shapes.map((shape) => shape.length));
-  const result = new Array<number>(rank).fill(1);
+  const result = Array.from({ length: rank }, () => 1);
   for (const shape of shapes) {
     for (let i = 0; i < shape.length; i++) {
       const axis = rank - shape.length + i;
@@ -235,7 +235,7 @@ export function fromElements(type: TensorType, elements: ArrayLike<number> | Arr
   for (let i = 0; i < elements.length; i++) {
     const element = elements[i];
     if (kind === 'float') result[i] = element as number;
-    else if (kind === 'bool') result[i] = element ? 1 : 0;
+    else if (kind === 'bool') result[i] = Number(element) === 0 ? 0 : 1;
     else {
       const int =
         typeof element === 'number' ? saturate(element, low, high) : low < 0n ? BigInt.asIntN(bytes * 8, element) : BigInt.asUintN(bytes * 8, element);
@@ -264,7 +264,7 @@ function saturate(value: number, low: bigint, high: bigint): bigint {
 export function offsetsOf(shape: Shape, strides: readonly number[], start = 0): Uint32Array {
   const size = sizeOf(shape);
   const offsets = new Uint32Array(size);
-  const index = new Array<number>(shape.length).fill(0);
+  const index = shape.map(() => 0);
   let offset = start;
   for (let i = 0; i < size; i++) {
     offsets[i] = offset;

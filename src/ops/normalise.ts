@@ -1,4 +1,4 @@
-/** Normalisations, as inference sees them: batch, layer, instance, group, Lp and local response. */
+/** Normalisations: batch, layer, instance, group, Lp and local response. */
 import {
   apply,
   type Attrs,
@@ -61,41 +61,91 @@ function scaleChannels(elements: ArrayLike<number>, shape: Shape, scale: ArrayLi
 
 // ---- BatchNormalization(x, scale, bias, mean, var)
 
+defineOp({
+  name: 'BatchNormalization',
+  inputs: [5, 5],
+  /** With training_mode, two more: the running mean and variance after this batch. */
+  infer(context) {
+    const type = channelOperands(context, ['scale', 'bias', 'mean', 'var'], 2);
+    numberAttr(context.attrs, 'momentum', 0.9);
+    const statistics = { dtype: type.dtype, shape: [type.shape[1]] };
+    return isTraining(context.attrs) ? [type, statistics, statistics] : [type];
+  },
+  evaluate(inputs, attrs, types) {
+    const [x, scale, bias, mean, variance] = inputs as TensorData[];
+    if (!isTraining(attrs)) {
+      const { factor, offset } = batchNormFactors([scale, bias, mean, variance], attrs);
+      return [fromElements(types[0], scaleChannels(numbersOf(x), x.shape, factor, offset))];
+    }
+    const batch = channelStatistics(numbersOf(x), x.shape);
+    const batchTensors = batch.map((values) => fromElements({ dtype: 'float64', shape: [x.shape[1]] }, values));
+    const { factor, offset } = batchNormFactors([scale, bias, ...batchTensors], attrs);
+    const momentum = numberAttr(attrs, 'momentum', 0.9);
+    const running = [mean, variance].map((old, which) =>
+      Array.from(numbersOf(old), (value, c) => value * momentum + batch[which][c] * (1 - momentum)),
+    );
+    return [
+      fromElements(types[0], scaleChannels(numbersOf(x), x.shape, factor, offset)),
+      ...running.map((values, i) => fromElements(types[i + 1], values)),
+    ];
+  },
+  decompose: ({ inputs, attrs }) =>
+    isTraining(attrs) ? batchNormTraining(inputs as Value[], attrs) : [batchNormInference(inputs as Value[], attrs)],
+});
+
+const isTraining = (attrs: Attrs): boolean => flagAttr(attrs, 'training_mode', false);
+
 /** y = x * factor + offset, per channel: what batch normalisation at inference comes to. */
-function batchNormFactors(inputs: readonly (TensorData | null)[], attrs: Attrs): { factor: number[]; offset: number[] } {
-  const [scale, bias, mean, variance] = inputs.slice(1).map((input) => Array.from(numbersOf(input!)));
+function batchNormFactors(statistics: readonly TensorData[], attrs: Attrs): { factor: number[]; offset: number[] } {
+  const [scale, bias, mean, variance] = statistics.map((tensor) => Array.from(numbersOf(tensor)));
   const factor = scale.map((s, c) => s / Math.sqrt(variance[c] + epsilonOf(attrs)));
   return { factor, offset: bias.map((b, c) => b - mean[c] * factor[c]) };
 }
 
-defineOp({
-  name: 'BatchNormalization',
-  inputs: [5, 5],
-  infer(context) {
-    if (flagAttr(context.attrs, 'training_mode', false)) {
-      throw new GraphError('attribute training_mode', { expected: '0', got: '1', hint: 'only inference is supported' });
+/** Mean and variance of each channel over batch and positions. */
+function channelStatistics(elements: ArrayLike<number>, shape: Shape): [means: Float64Array, variances: Float64Array] {
+  const channels = shape[1];
+  const positions = sizeOf(shape.slice(2));
+  const count = shape[0] * positions;
+  const average = (of: (x: number, channel: number) => number) => {
+    const sums = new Float64Array(channels);
+    for (let i = 0; i < elements.length; i++) {
+      const channel = Math.floor(i / positions) % channels;
+      sums[channel] += of(elements[i], channel);
     }
-    return [channelOperands(context, ['scale', 'bias', 'mean', 'var'], 2)];
-  },
-  evaluate(inputs, attrs, [type]) {
-    const { factor, offset } = batchNormFactors(inputs, attrs);
-    return [fromElements(type, scaleChannels(numbersOf(inputs[0]!), type.shape, factor, offset))];
-  },
-  /** Constant statistics, the usual case, are folded in double precision into two constants. */
-  decompose({ inputs, attrs }) {
-    const [x, scale, bias, mean, variance] = inputs as Value[];
-    const shape = channelShape(x.shape[1], x.shape.length);
-    const statistics = [null, ...inputs.slice(1).map((value) => constantOf(value) ?? null)];
-    if (statistics.slice(1).every((value) => value !== null)) {
-      const { factor, offset } = batchNormFactors(statistics, attrs);
-      const type = { dtype: x.dtype, shape };
-      return [t.add(t.mul(x, constant(fromElements(type, factor))), constant(fromElements(type, offset)))];
-    }
-    const factor = t.div(scale, t.sqrt(t.add(variance, epsilonOf(attrs))));
-    const offset = t.sub(bias, t.mul(mean, factor));
-    return [t.add(t.mul(x, reshape(factor, shape)), reshape(offset, shape))];
-  },
-});
+    return sums.map((sum) => sum / count);
+  };
+  const means = average((x) => x);
+  return [means, average((x, channel) => (x - means[channel]) ** 2)];
+}
+
+/** Constant statistics, the usual case, are folded in double precision into two constants. */
+function batchNormInference([x, ...statistics]: readonly Value[], attrs: Attrs): Value {
+  const shape = channelShape(x.shape[1], x.shape.length);
+  const constants = statistics.map(constantOf);
+  if (constants.every((value) => value !== undefined)) {
+    const { factor, offset } = batchNormFactors(constants, attrs);
+    const type = { dtype: x.dtype, shape };
+    return t.add(t.mul(x, constant(fromElements(type, factor))), constant(fromElements(type, offset)));
+  }
+  const [scale, bias, mean, variance] = statistics;
+  const factor = t.div(scale, t.sqrt(t.add(variance, epsilonOf(attrs))));
+  const offset = t.sub(bias, t.mul(mean, factor));
+  return t.add(t.mul(x, reshape(factor, shape)), reshape(offset, shape));
+}
+
+function batchNormTraining([x, scale, bias, mean, variance]: readonly Value[], attrs: Attrs): Value[] {
+  const shape = channelShape(x.shape[1], x.shape.length);
+  const axes = x.shape.map((_, axis) => axis).filter((axis) => axis !== 1);
+  const batch = standardiseValue(x, axes, epsilonOf(attrs));
+  const momentum = numberAttr(attrs, 'momentum', 0.9);
+  const running = (old: Value, now: Value) => t.add(t.mul(old, momentum), t.mul(reshape(now, old.shape), 1 - momentum));
+  return [
+    t.add(t.mul(batch.value, reshape(scale, shape)), reshape(bias, shape)),
+    running(mean, batch.mean),
+    running(variance, batch.variance),
+  ];
+}
 
 // ---- standardising: rows of equal length to mean 0 and variance 1
 
@@ -121,12 +171,13 @@ function standardise(elements: ArrayLike<number>, rows: number, epsilon: number)
 }
 
 /** The same as graph values, over axes. The variance is of the centred values: a large mean costs no digits. */
-function standardiseValue(x: Value, axes: readonly number[], epsilon: number): { value: Value; mean: Value; inverseDeviation: Value } {
+function standardiseValue(x: Value, axes: readonly number[], epsilon: number): Record<'value' | 'mean' | 'variance' | 'inverseDeviation', Value> {
   const meanOf = (y: Value) => apply('ReduceMean', [y, int64s(axes)], { keepdims: 1 });
   const mean = meanOf(x);
   const centred = t.sub(x, mean);
-  const inverseDeviation = t.reciprocal(t.sqrt(t.add(meanOf(t.mul(centred, centred)), epsilon)));
-  return { value: t.mul(centred, inverseDeviation), mean, inverseDeviation };
+  const variance = meanOf(t.mul(centred, centred));
+  const inverseDeviation = t.reciprocal(t.sqrt(t.add(variance, epsilon)));
+  return { value: t.mul(centred, inverseDeviation), mean, variance, inverseDeviation };
 }
 
 const axesFrom = (axis: number, rank: number): number[] => Array.from({ length: rank - axis }, (_, i) => axis + i);

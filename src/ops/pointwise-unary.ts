@@ -80,9 +80,9 @@ export const expm1 = (x: Value): Value => t.mul(t.tanh(t.mul(x, 0.5)), t.add(t.e
 const odd = (x: Value, ofMagnitude: Value): Value => t.where(t.less(x, 0), t.neg(ofMagnitude), ofMagnitude);
 
 const tanPiOver8 = Math.SQRT2 - 1;
-// J. F. Hart et al., Computer Approximations, 1968: ARCTN 5077, P(x^2) / Q(x^2) x on [-tan(pi/8), tan(pi/8)] to 19.5 digits.
-const atanP = [896.78597403663861959987488, 1780.40631643319697105464587, 1153.0293515404850115428136, 268.42548195503973794141, 16.1536412982230228262];
-const atanQ = [896.78597403663861962481162, 2079.33497444540981287275926, 1666.7838148816337184521798, 536.265374031215315104235, 58.95697050844462222791, 1];
+// J. F. Hart et al., Computer Approximations, 1968: ARCTN 5077, P(x^2) / Q(x^2) x on [-tan(pi/8), tan(pi/8)] to double precision.
+const atanP = [896.7859740366387, 1780.406316433197, 1153.029351540485, 268.42548195503974, 16.15364129822302];
+const atanQ = [896.7859740366387, 2079.33497444541, 1666.7838148816338, 536.2653740312153, 58.95697050844462, 1];
 
 function atan(x: Value): Value {
   const a = t.abs(x);

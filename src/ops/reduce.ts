@@ -66,7 +66,7 @@ function groups(shape: Shape, axes: readonly number[]): { starts: Uint32Array; s
 /** Calls `fn` with the elements of each group. */
 function mapGroups<E, R>(elements: ArrayLike<E>, shape: Shape, axes: readonly number[], fn: (group: E[]) => R): R[] {
   const { starts, steps } = groups(shape, axes);
-  const group = new Array<E>(steps.length);
+  const group: E[] = Array.from({ length: steps.length });
   return Array.from(starts, (start) => {
     for (let i = 0; i < steps.length; i++) group[i] = elements[start + steps[i]];
     return fn(group);
@@ -264,7 +264,7 @@ defineOp({
     const shift = (x: Value, by: number): Value => {
       const [from, to] = reverse ? [by, length] : [0, length - by];
       const kept = apply('Slice', [x, int64s([from]), int64s([to]), int64s([axis])]);
-      const pads = new Array<number>(2 * x.shape.length).fill(0);
+      const pads = Array.from({ length: 2 * x.shape.length }, () => 0);
       pads[reverse ? x.shape.length + axis : axis] = by;
       return apply('Pad', [kept, int64s(pads)]);
     };
