@@ -97,9 +97,6 @@ export function intsAttr(attrs: Attrs, name: string, fallback?: readonly number[
   return readAttr(attrs, name, fallback, expected, (value) => Array.isArray(value) && value.every((v) => isInt(v) && v >= min));
 }
 
-export const numbersAttr = (attrs: Attrs, name: string, fallback?: readonly number[]): readonly number[] =>
-  readAttr(attrs, name, fallback, 'a list of numbers', (value) => Array.isArray(value) && value.every(isNumber));
-
 /** A string, one of `allowed` where given. */
 export const stringAttr = <T extends string>(attrs: Attrs, name: string, fallback?: T, allowed?: readonly T[]): T =>
   readAttr(attrs, name, fallback, allowed ? `one of ${allowed.join(', ')}` : 'a string', (value) =>
@@ -211,12 +208,6 @@ export function numbersOf({ dtype, data }: TensorData): ArrayLike<number> {
 export function bigintsOf({ data }: TensorData): ArrayLike<bigint> {
   return isBig(data) ? data : Array.from(data, BigInt);
 }
-
-/** Where results are computed into; `fromElements` or `tensorData` makes the tensor. */
-export const numberBuffer = ({ dtype, shape }: TensorType): Exclude<TypedArray, BigInt64Array | BigUint64Array> =>
-  (isHalf(dtype) || isBig(new dtypes[dtype].array(0))
-    ? new Float64Array(sizeOf(shape))
-    : new dtypes[dtype].array(sizeOf(shape))) as Float64Array;
 
 /**
  * A tensor of computed elements. Numbers round to nearest even (floats) or truncate and saturate, NaN as 0 (integers);

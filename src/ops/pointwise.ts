@@ -50,7 +50,7 @@ export const pointwiseOps: ReadonlySet<string> = names;
 
 export const markPointwise = (name: string): void => void names.add(name);
 
-export const readParams = (attrs: Attrs, defaults: Params = {}): Params =>
+const readParams = (attrs: Attrs, defaults: Params = {}): Params =>
   Object.fromEntries(Object.entries(defaults).map(([name, fallback]) => [name, numberAttr(attrs, name, fallback)]));
 
 export function definePointwise(row: PointwiseRow): void {

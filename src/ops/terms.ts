@@ -23,7 +23,6 @@ export const max = binary('Max');
 export const pow = binary('Pow');
 export const less = binary('Less');
 export const greater = binary('Greater');
-export const greaterOrEqual = binary('GreaterOrEqual');
 export const equal = binary('Equal');
 
 export const neg = unary('Neg');
