@@ -116,12 +116,12 @@ export class TypeTable {
 /** A module that imports `env.memory` and has its functions in one table, function i at index i. */
 export function writeModule(types: TypeTable, memory: MemoryLimits, functions: readonly ModuleFunction[]): Uint8Array<ArrayBuffer> {
   const typeIndices = functions.map((f) => types.index(f.type));
-  const out = new ByteWriter(1024 + functions.reduce((sum, f) => sum + f.code.length + 64, 0));
+  const size = functions.reduce((sum, f) => sum + f.code.length + 64, 1024);
+  const out = new ByteWriter(size);
   out.bytes([0x00, 0x61, 0x73, 0x6d, 0x01, 0x00, 0x00, 0x00]);
   const section = (id: number, count: number, write: (content: ByteWriter) => void): void => {
     if (count === 0) return;
-    const content = new ByteWriter();
-    content.u32(count);
+    const content = new ByteWriter(id === 10 ? size : 256).u32(count);
     write(content);
     out.byte(id).sized(content);
   };
@@ -152,11 +152,9 @@ export function writeModule(types: TypeTable, memory: MemoryLimits, functions: r
   });
   section(10, functions.length, (content) => {
     for (const f of functions) {
-      const body = new ByteWriter(f.code.length + 16);
-      body.u32(f.locals.length);
-      for (const [count, type] of f.locals) body.u32(count).byte(valueTypes[type]);
-      body.bytes(f.code.finish());
-      content.sized(body);
+      const locals = new ByteWriter(32).u32(f.locals.length);
+      for (const [count, type] of f.locals) locals.u32(count).byte(valueTypes[type]);
+      content.u32(locals.length + f.code.length).bytes(locals.finish()).bytes(f.code.finish());
     }
   });
   return out.finish();
