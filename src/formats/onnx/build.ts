@@ -18,7 +18,7 @@ import { checkAttributes, readAttribute } from './attributes.ts';
 import { operatorRow } from './operators.ts';
 import type { Proto } from './schema.ts';
 import { checkNames, checkOperators, type FunctionProto, functionKey, isDefaultDomain, labelOf, type NodeProto } from './structure.ts';
-import { checkShape, readTensor, type TensorContext } from './tensors.ts';
+import { readTensor, type TensorContext } from './tensors.ts';
 import { type Call, type Make, upgrade } from './upgrades.ts';
 
 type AttributeProto = Proto<'AttributeProto'>;
@@ -147,7 +147,6 @@ export class Builder {
   /** Makes a node; its results, or constants where they are known already. */
   #make(op: string, inputs: readonly (Value | null)[], attrs: Readonly<Record<string, Attr>>, name: string): readonly Value[] {
     const node = makeNode(op, inputs, attrs, name);
-    for (const { shape } of node.outputs) checkShape(shape, `${op} '${name}'`, this.#source.context.file);
     const operands = this.#foldable(node);
     return operands ? evaluateNode(node, operands).map((data) => constant(data, name)) : node.outputs;
   }

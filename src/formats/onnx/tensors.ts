@@ -53,9 +53,9 @@ export function dtypeOf(elementType: number | undefined, where: string, file?: s
   });
 }
 
-/** Largest rank and element count believed; beyond, a file is damaged or hostile. */
+/** The largest there can be (as makeNode has it); beyond, a file is damaged or hostile. */
 const maxRank = 64;
-const maxElements = 2 ** 48;
+const maxElements = 2 ** 31 - 1;
 
 /** @throws FormatError unless `dims` is the shape of something that could exist. */
 export function checkShape(dims: readonly number[], where: string, file?: string): void {
@@ -65,10 +65,10 @@ export function checkShape(dims: readonly number[], where: string, file?: string
   if (dims.length > maxRank) fail(`a rank of at most ${maxRank}`, `${dims.length}`);
   let size = 1;
   for (const dim of dims) {
-    if (!Number.isSafeInteger(dim) || dim < 0) fail('dimensions of at least 0', `[${dims.join(',')}]`);
+    if (!Number.isInteger(dim) || dim < 0) fail('dimensions of at least 0', `[${dims.join(',')}]`);
     size *= Math.max(dim, 1);
   }
-  if (size > maxElements) fail(`at most 2^48 elements`, `[${dims.join(',')}]`);
+  if (size > maxElements) fail('fewer than 2^31 elements', `[${dims.join(',')}]`);
 }
 
 /** Gives `length` bytes at `offset` of a file beside the model; all up to its end where `length` is undefined. */
