@@ -1,5 +1,18 @@
 /** Operators that read or write places which another tensor names: Gather, Scatter and their relatives, OneHot. */
-import { apply, defineOp, formatType, GraphError, type InferContext, type Shape, sizeOf, stridesOf, type TensorData, tensorData, type TensorType } from '../graph/index.ts';
+import {
+  apply,
+  type Attrs,
+  defineOp,
+  formatType,
+  GraphError,
+  type InferContext,
+  type Shape,
+  sizeOf,
+  stridesOf,
+  type TensorData,
+  tensorData,
+  type TensorType,
+} from '../graph/index.ts';
 import { contextOf, type OpSource } from './context.ts';
 import {
   bigintsOf,
@@ -16,6 +29,7 @@ import {
   scalar,
   stringAttr,
 } from './helpers.ts';
+import { notConstant } from './shape.ts';
 import { slice } from './slice.ts';
 import { add, cast, equal, less, where } from './terms.ts';
 
@@ -115,9 +129,12 @@ defineOp({
 });
 
 const reductions = ['none', 'add', 'mul', 'max', 'min'] as const;
+type Reduction = (typeof reductions)[number];
+
+const reductionOf = (attrs: Attrs): Reduction => stringAttr(attrs, 'reduction', 'none', reductions);
 
 /** How an update meets what is there; typed for numbers, the same for bigints. NaN wins, as everywhere. */
-const reduce: Record<(typeof reductions)[number], (there: number, update: number) => number> = {
+const reduce: Record<Reduction, (there: number, update: number) => number> = {
   none: (_there, update) => update,
   add: (there, update) => there + update,
   mul: (there, update) => there * update,
@@ -129,13 +146,13 @@ function scatterType(context: InferContext, updatesShape: Shape): TensorType {
   const data = operand(context, 0, 'any', 'data');
   const updates = operand(context, 2, 'any', 'updates');
   expectShape(updates, updatesShape, 'updates');
-  const reduction = stringAttr(context.attrs, 'reduction', 'none', reductions);
+  const reduction = reductionOf(context.attrs);
   if (data.dtype === 'bool' && reduction !== 'none') throw new GraphError('reduction', { expected: 'none for bool', got: reduction });
   return { dtype: commonDType([data, updates]), shape: data.shape };
 }
 
 /** `data` with updates written or reduced into `places`, in order, each the first of `inner` neighbours. */
-function scatter(data: TensorData, updates: TensorData, places: ArrayLike<number>, inner: number, reduction: (typeof reductions)[number]): TensorData {
+function scatter(data: TensorData, updates: TensorData, places: ArrayLike<number>, inner: number, reduction: Reduction): TensorData {
   const elements = reduction === 'none' ? (tensor: TensorData) => tensor.data : isFloat(data.dtype) ? numbersOf : bigintsOf;
   const result = (elements(data) as Float64Array).slice();
   const update = elements(updates) as ArrayLike<number>;
@@ -154,7 +171,7 @@ defineOp({
   evaluate(inputs, attrs) {
     const [data, indices, updates] = inputs as TensorData[];
     const { axis } = elementwise(contextOf({ inputs, attrs }));
-    return [scatter(data, updates, elementPlaces(indices, data.shape, axis), 1, stringAttr(attrs, 'reduction', 'none', reductions))];
+    return [scatter(data, updates, elementPlaces(indices, data.shape, axis), 1, reductionOf(attrs))];
   },
 });
 
@@ -173,7 +190,8 @@ function coordinates(context: InferContext, batch: number) {
     });
   }
   for (let axis = 0; axis < batch; axis++) {
-    if (data[axis] !== indices[axis]) throw new GraphError('batch axes', { expected: 'equal sizes', got: `[${data.join(',')}] and [${indices.join(',')}]` });
+    if (data[axis] === indices[axis]) continue;
+    throw new GraphError('batch axes', { expected: 'equal sizes', got: `[${data.join(',')}] and [${indices.join(',')}]` });
   }
   return { data, indices, count };
 }
@@ -219,7 +237,7 @@ defineOp({
     const [data, indices, updates] = inputs as TensorData[];
     const { count } = coordinates(contextOf({ inputs, attrs }), 0);
     const places = coordinatePlaces(indices, data.shape, count, 0);
-    return [scatter(data, updates, places, sizeOf(data.shape.slice(count)), stringAttr(attrs, 'reduction', 'none', reductions))];
+    return [scatter(data, updates, places, sizeOf(data.shape.slice(count)), reductionOf(attrs))];
   },
 });
 
@@ -232,7 +250,7 @@ function oneHotGeometry(source: OpSource): { axis: number; depth: number } {
   const values = operand(context, 2, 'any', 'values');
   expectShape(values, [2], 'values');
   const depth = context.constant(1);
-  if (!depth) throw new GraphError('depth', { expected: 'a constant', got: 'a computed value', hint: 'result shapes must be known when the graph is made' });
+  if (!depth) throw notConstant('depth');
   const size = depth.data.length === 1 ? Math.trunc(numbersOf(depth)[0]) : Number.NaN;
   if (!(size >= 1)) throw new GraphError('depth', { expected: 'one number of at least 1', got: formatType(depth) });
   return { axis: normalizeAxis(intAttr(context.attrs, 'axis', -1), indices.shape.length + 1), depth: size };

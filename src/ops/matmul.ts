@@ -38,7 +38,8 @@ export function matMulGeometry(source: OpSource): MatMulGeometry {
   const b = operand(context, 1, 'numeric', 'B');
   commonDType([a, b]);
   if (a.shape.length === 0 || b.shape.length === 0) {
-    throw new GraphError('operands', { expected: 'at least one axis each', got: `${formatType(a)} and ${formatType(b)}`, hint: 'Mul scales by a scalar' });
+    const got = `${formatType(a)} and ${formatType(b)}`;
+    throw new GraphError('operands', { expected: 'at least one axis each', got, hint: 'Mul scales by a scalar' });
   }
   const [m, k] = a.shape.length === 1 ? [1, a.shape[0]] : a.shape.slice(-2);
   const [bk, n] = b.shape.length === 1 ? [b.shape[0], 1] : b.shape.slice(-2);

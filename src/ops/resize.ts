@@ -4,8 +4,21 @@
  */
 import { defineOp, GraphError, type InferContext, type Shape, sizeOf, type TensorData } from '../graph/index.ts';
 import { contextOf, type OpSource } from './context.ts';
-import { constantInts, flagAttr, fromElements, intsAttr, isFloat, normalizeAxes, numberAttr, numbersOf, operand, optionalOperand, stringAttr } from './helpers.ts';
+import {
+  constantInts,
+  flagAttr,
+  fromElements,
+  intsAttr,
+  isFloat,
+  normalizeAxes,
+  numberAttr,
+  numbersOf,
+  operand,
+  optionalOperand,
+  stringAttr,
+} from './helpers.ts';
 import { selectAxes } from './movement.ts';
+import { notConstant } from './shape.ts';
 
 export const resizeModes = ['nearest', 'linear', 'cubic'] as const;
 export type ResizeMode = (typeof resizeModes)[number];
@@ -86,7 +99,7 @@ function optionalConstant(context: InferContext, i: number, what: string): Tenso
   const type = optionalOperand(context, i, 'numeric', what);
   if (!type || sizeOf(type.shape) === 0) return undefined;
   const value = context.constant(i);
-  if (!value) throw new GraphError(what, { expected: 'a constant', got: 'a computed value', hint: 'result shapes must be known when the graph is made' });
+  if (!value) throw notConstant(what);
   return value;
 }
 

@@ -29,6 +29,14 @@ import {
   stringAttr,
 } from './helpers.ts';
 
+/** What to say of an operand that decides a shape and is computed. */
+export const notConstant = (what: string): GraphError =>
+  new GraphError(what, {
+    expected: 'a constant',
+    got: 'a computed value',
+    hint: 'result shapes must be known when the graph is made; fold the constants that feed it first',
+  });
+
 /** Integers that decide a shape. @throws GraphError where they are left out or not constant. */
 export function requiredInts(context: InferContext, i: number, what: string): number[] {
   const values = constantInts(context, i, what);
@@ -169,7 +177,7 @@ defineKnown(
 function rangeOf(context: InferContext): { start: number; delta: number; count: number } {
   const [start, limit, delta] = ['start', 'limit', 'delta'].map((what, i) => {
     const value = context.constant(i);
-    if (!value) throw new GraphError(what, { expected: 'a constant', got: 'a computed value', hint: 'the length must be known when the graph is made' });
+    if (!value) throw notConstant(what);
     if (value.data.length !== 1) throw new GraphError(what, { expected: 'one element', got: formatType(value) });
     return numbersOf(value)[0];
   });

@@ -3,7 +3,7 @@ import { apply, defineOp, formatType, GraphError, type InferContext, sizeOf, toN
 import { contextOf, type OpSource } from './context.ts';
 import { commonDType, constantInts, int64s, intAttr, normalizeAxes, normalizeAxis, operand, optionalOperand, stringAttr } from './helpers.ts';
 import { selectAxes, table } from './movement.ts';
-import { requiredInts } from './shape.ts';
+import { notConstant, requiredInts } from './shape.ts';
 
 /** Result element i of an axis is input element start + i * step. */
 export interface SliceGeometry {
@@ -17,7 +17,7 @@ function sliceInts(context: InferContext, i: number, what: string): number[] | u
   if (!optionalOperand(context, i, 'index', what)) return undefined;
   const value = context.constant(i);
   if (value) return toNumbers(value);
-  throw new GraphError(what, { expected: 'a constant', got: 'a computed value', hint: 'result shapes must be known when the graph is made' });
+  throw notConstant(what);
 }
 
 /** One entry for every axis of the input. @throws GraphError where operands are not constant or do not fit. */
@@ -141,7 +141,9 @@ export function padGeometry(source: OpSource): PadGeometry {
   });
   const shape = x.shape.map((dim, axis) => {
     const size = dim + begin[axis] + end[axis];
-    if (size < 0) throw new GraphError('pads', { expected: `no more taken away than axis ${axis} of ${formatType(x)} has`, got: `[${pads.join(',')}]` });
+    if (size < 0) {
+      throw new GraphError('pads', { expected: `no more taken away than axis ${axis} of ${formatType(x)} has`, got: `[${pads.join(',')}]` });
+    }
     if (mode !== 'constant' && dim === 0 && size > 0) {
       throw new GraphError('pads', { expected: `an element on axis ${axis} to repeat (mode ${mode})`, got: formatType(x) });
     }
