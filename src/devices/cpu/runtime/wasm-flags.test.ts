@@ -1,0 +1,42 @@
+import { afterEach, expect, test, vi } from 'vitest';
+import { isas, KernelBuilder, relaxedWasm } from '../codegen/index.ts';
+import { compileWasm, relaxedFusesMultiplyAdd, wasmSupport } from '../codegen/wasm/index.ts';
+import { compileModule, wasmIsa } from './wasm-flags.ts';
+
+afterEach(() => vi.unstubAllGlobals());
+
+test('the instruction set chosen is the one that the engine was seen to run', () => {
+  const isa = wasmIsa();
+  expect(wasmSupport()).toEqual({ simd: true, relaxedSimd: isa === relaxedWasm, threads: true });
+  expect(isa).toBe(relaxedFusesMultiplyAdd() ? relaxedWasm : isas.wasm);
+  expect(wasmIsa()).toBe(isa);
+});
+
+test('a module compiled with the optimizing compiler runs, with and without V8 at hand', () => {
+  const b = new KernelBuilder('answer', isas.wasm);
+  b.return(b.integer('imul', b.param(), 6));
+  const bytes = compileWasm([b.finish({ entry: true, returns: true })]);
+  const memory = new WebAssembly.Memory({ initial: 1, maximum: 16, shared: true });
+  const run = (): number => {
+    const { exports } = new WebAssembly.Instance(compileModule(bytes), { env: { memory } });
+    return (exports['k0'] as (x: number) => number)(7);
+  };
+  expect(run()).toBe(42);
+  vi.stubGlobal('process', undefined);
+  expect(run()).toBe(42);
+});
+
+test('flags are set for the compilation alone, even where it fails', () => {
+  const seen: string[] = [];
+  const setFlagsFromString = (flags: string): void => void seen.push(flags);
+  vi.stubGlobal('process', { versions: { v8: '11' }, getBuiltinModule: () => ({ setFlagsFromString }) });
+  expect(() => compileModule(new Uint8Array([1, 2, 3]))).toThrow(WebAssembly.CompileError);
+  expect(seen).toEqual(['--no-liftoff', '--no-wasm-lazy-compilation', '--liftoff', '--wasm-lazy-compilation']);
+});
+
+test('an engine without SharedArrayBuffer has no instruction set for kernels', async () => {
+  vi.stubGlobal('SharedArrayBuffer', undefined);
+  expect(wasmSupport().threads).toBe(false);
+  vi.stubGlobal('WebAssembly', undefined);
+  expect(wasmSupport()).toEqual({ simd: false, relaxedSimd: false, threads: false });
+});
