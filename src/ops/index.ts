@@ -1,6 +1,7 @@
 /** Every operator, one file a family: importing this folder defines them all. */
 import './cast.ts';
 import './conv.ts';
+import './einsum.ts';
 import './gather.ts';
 import './logic.ts';
 import './matmul.ts';
