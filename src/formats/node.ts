@@ -8,6 +8,8 @@ import { checkRange, type ExternalData, importOnnx, type ImportOptions } from '.
 
 /** Protobuf ends at 2 GB; larger models keep their tensors in files beside them. */
 const maxModelBytes = 2 ** 31 - 1;
+/** Opening a pipe would otherwise wait for its writer. Windows does not have the flag. */
+const readOnly = constants.O_RDONLY | (constants.O_NONBLOCK ?? 0);
 
 /**
  * Reads an ONNX model and the external data it names, which must lie in the model's folder or below.
@@ -25,7 +27,7 @@ export async function loadOnnxFile(path: string, options: Pick<ImportOptions, 'b
 }
 
 async function readModel(path: string): Promise<Uint8Array> {
-  const file = await open(path);
+  const file = await open(path, readOnly);
   try {
     const stats = await file.stat();
     if (!stats.isFile()) throw new FormatError(path, { expected: 'a file', got: stats.isDirectory() ? 'a folder' : 'something else' });
@@ -53,8 +55,7 @@ function folderData(folder: string, model: string): { read: ExternalData; close(
   const openOnce = (location: string) => {
     const known = files.get(location);
     if (known) return known;
-    // Without O_NONBLOCK opening a pipe would wait for its writer.
-    const descriptor = openSync(insideFolder(folder, location, model), constants.O_RDONLY | (constants.O_NONBLOCK ?? 0));
+    const descriptor = openSync(insideFolder(folder, location, model), readOnly);
     const stats = fstatSync(descriptor);
     const opened = { descriptor, size: stats.size };
     files.set(location, opened);
