@@ -80,6 +80,8 @@ function writeGraph(original: Graph, { opset = 21 }: ExportOptions, writeConstan
   const graph = expressible(original, opset);
   const order = topologicalOrder(graph);
   const names = new Names();
+  // onnxruntime refuses nodes of one name, and an importer may make several of one layer.
+  const nodeNames = new Names();
   const initializers: ProtoDraft<'TensorProto'>[] = [];
   const nodes: ProtoDraft<'NodeProto'>[] = [];
 
@@ -115,7 +117,7 @@ function writeGraph(original: Graph, { opset = 21 }: ExportOptions, writeConstan
     nodes.push({
       input: trimmed(inputs.map(nameOf)),
       output: outputs,
-      name: node.name || undefined,
+      name: node.name === '' ? undefined : nodeNames.make(node.outputs[0], node.name),
       op_type: op,
       attribute: Object.entries(attrs).map(([name, value]) => {
         if (!Object.hasOwn(row, name)) throw new FormatError(describeNode(node), { expected: Object.keys(row).join(', ') || 'no attributes', got: `attribute '${name}'` });
