@@ -20,7 +20,7 @@ export async function loadOnnxFile(path: string, options: Pick<ImportOptions, 'b
   const bytes = await readModel(path);
   const data = folderData(dirname(path), path);
   try {
-    return importOnnx(bytes, { ...options, name: basename(path), externalData: data.read });
+    return importOnnx(bytes, { ...options, name: basename(path), externalData: data.read, overwrite: true });
   } finally {
     data.close();
   }

@@ -61,6 +61,20 @@ describe('a model', () => {
     expect(views.filter(Boolean)).toHaveLength(1);
   });
 
+  test('moves constants within the file where it may', () => {
+    const constants = Object.fromEntries(['a', 'bc', 'def', 'ghij', 'klmno'].map((name, i) => [name, counting([100 + i])]));
+    const longs = i64([1, -2, 3]);
+    const bytes = onnxFile({ nodes: [], outputs: [...Object.keys(constants), 'longs'], constants: { ...constants, longs } });
+    for (let shift = 0; shift < 8; shift++) {
+      const shifted = new Uint8Array(bytes.length + 8);
+      shifted.set(bytes, shift);
+      const graph = importOnnx(shifted.subarray(shift, shift + bytes.length), { overwrite: true }).build();
+      const read = graph.outputs.map(({ value }) => constantOf(value)!);
+      expect(read).toEqual([...Object.values(constants), longs]);
+      expect(read.slice(0, 5).every(({ data }) => data.buffer === shifted.buffer)).toBe(true);
+    }
+  });
+
   test('computes shapes while it is built', () => {
     // flatten to [batch, -1], as exporters write it: x.reshape(x.shape[0], -1)
     const graph = load({

@@ -22,6 +22,8 @@ export interface ImportOptions {
   readonly name?: string;
   /** Tensor data kept beside the model: the files by name, or a function that reads a range of one. */
   readonly externalData?: Readonly<Record<string, Uint8Array>> | ExternalData;
+  /** The bytes may be changed, which makes them useless for another import: saves copying tensors that are not aligned. */
+  readonly overwrite?: boolean;
   /** Inputs to be fixed to a value. Operands that decide shapes (axes, pads, sizes) must be. */
   readonly bind?: Readonly<Record<string, TensorData>>;
 }
@@ -33,13 +35,13 @@ export interface ImportOptions {
  * @throws FormatError where the file is damaged, or uses what is not supported: all such operators are listed at once.
  */
 export function importOnnx(bytes: Uint8Array, options: ImportOptions = {}): Model {
-  const { name: file, bind = {} } = options;
+  const { name: file, bind = {}, overwrite } = options;
   const proto = decode(schema, 'ModelProto', bytes, file);
   const { graph } = proto;
   if (!graph) throw new FormatError('model', { file, expected: 'an ONNX model', got: 'a file without a graph' });
   const opset = opsetOf(proto, file);
   const externalData = typeof options.externalData === 'object' ? externalDataFrom(options.externalData) : options.externalData;
-  const context = { file, externalData };
+  const context = { file, externalData, overwrite };
 
   const functions = new Map(proto.functions.map((f) => [functionKey(f, f.name), f]));
   checkOperators(graph.node, functions, file);

@@ -77,6 +77,8 @@ export type ExternalData = (location: string, offset: number, length: number | u
 export interface TensorContext {
   readonly file?: string;
   readonly externalData?: ExternalData;
+  /** Whether raw data may be moved within the file's bytes to where it is aligned. */
+  readonly overwrite?: boolean;
 }
 
 /** The tensor as data. @throws FormatError where dims, type and bytes disagree or data is not to be had. */
@@ -87,7 +89,8 @@ export function readTensor(proto: Proto<'TensorProto'>, where: string, context: 
   const size = sizeOf(proto.dims);
   if (proto.segment) throw new FormatError(where, { file, hint: 'tensors in segments are not supported' });
   const raw = proto.data_location === 1 ? readExternal(proto, where, context) : proto.raw_data;
-  const data = raw ? fromRaw(dtype, size, raw, where, file) : fromField(proto, dtype, size, where, file);
+  const overwrite = context.overwrite && raw === proto.raw_data;
+  const data = raw ? fromRaw(dtype, size, overwrite ? aligned(raw!, dtypes[dtype].bytes) : raw, where, file) : fromField(proto, dtype, size, where, file);
   return tensorData(dtype, proto.dims, dtype === 'bool' ? normalizeBools(data as Uint8Array) : data);
 }
 
@@ -97,6 +100,19 @@ function fromRaw(dtype: DType, size: number, raw: Uint8Array, where: string, fil
     throw new FormatError(where, { file, expected: `${size * bytes} bytes for ${size} ${dtype} elements`, got: `${raw.length}` });
   }
   return viewAs(array, raw);
+}
+
+/**
+ * The bytes moved down to a multiple of `size`. What lies there is the field's own tag and length, which have been read;
+ * where those are shorter than the move, the bytes stay. Copying 100 MB to fresh memory instead takes 40 ms.
+ */
+function aligned(raw: Uint8Array, size: number): Uint8Array {
+  const move = raw.byteOffset % size;
+  const header = 1 + Math.max(1, Math.ceil(Math.log2(raw.length + 1) / 7));
+  if (move === 0 || move > header) return raw;
+  const whole = new Uint8Array(raw.buffer, raw.byteOffset - move, raw.length + move);
+  whole.copyWithin(0, move);
+  return whole.subarray(0, raw.length);
 }
 
 /** Which typed field holds a dtype's elements when they are not raw. */
