@@ -2,7 +2,15 @@
 import { type Dim, type ModelInput, type Shape, sizeOf } from '../graph/index.ts';
 import { FormatError } from './errors.ts';
 
-const formatInput = ({ dtype, shape }: ModelInput): string => `${dtype}[${shape.join(',')}]`;
+export const formatInput = ({ dtype, shape }: ModelInput): string => `${dtype}[${shape.join(',')}]`;
+/** The shape of an input whose rank the file leaves open. */
+export const anyShape: readonly Dim[] = ['...'];
+const isAnyShape = (shape: readonly Dim[]): boolean => shape.length === 1 && shape[0] === anyShape[0];
+
+/** Whether a concrete shape has the file's rank and fixed dimensions. */
+export const fitsShape = (given: Shape, shape: readonly Dim[]): boolean =>
+  isAnyShape(shape) || (given.length === shape.length && shape.every((dim, axis) => typeof dim === 'string' || dim === given[axis]));
+
 const isSize = (dim: number): boolean => Number.isSafeInteger(dim) && dim >= 0;
 
 /**
@@ -16,10 +24,10 @@ export function bindShapes(inputs: readonly ModelInput[], shapes: Readonly<Recor
     const input = inputs.find((candidate) => candidate.name === name);
     const where = `shape of '${name}'`;
     if (!input) throw new FormatError(where, { file, expected: `one of the inputs ${inputs.map((candidate) => candidate.name).join(', ')}` });
-    const fits = given.length === input.shape.length && input.shape.every((dim, axis) => typeof dim === 'string' || dim === given[axis]);
-    if (!fits || !given.every(isSize) || !Number.isSafeInteger(sizeOf(given))) {
+    if (!fitsShape(given, input.shape) || !given.every(isSize) || !Number.isSafeInteger(sizeOf(given))) {
       throw new FormatError(where, { file, expected: formatInput(input), got: `[${given.join(',')}]` });
     }
+    if (isAnyShape(input.shape)) continue;
     input.shape.forEach((dim, axis) => {
       if (typeof dim === 'number') return;
       const before = free.get(dim);

@@ -12,6 +12,7 @@ import {
 } from '../../graph/index.ts';
 import { FormatError } from '../errors.ts';
 import { decode } from '../protobuf.ts';
+import { anyShape, bindShapes, fitsShape, formatInput } from '../shapes.ts';
 import { Builder, readInitializers, resultOf, type Source } from './build.ts';
 import { newestOpset, type Proto, schema } from './schema.ts';
 import { checkNames, checkOperators, functionKey, isDefaultDomain } from './structure.ts';
@@ -118,7 +119,7 @@ function tensorTypeOf({ type }: ValueInfo, where: string, file?: string): Proto<
 
 function dimsOf(info: ValueInfo, name: string, file?: string): Dim[] {
   const shape = info.type?.tensor_type?.shape;
-  if (!shape) return ['...'];
+  if (!shape) return [...anyShape];
   const dims = shape.dim.map(({ dim_value: value, dim_param: param }, axis): Dim => {
     // Some writers say -1 where they mean a free dimension.
     if (value !== undefined && value >= 0) return value;
@@ -131,45 +132,10 @@ function dimsOf(info: ValueInfo, name: string, file?: string): Dim[] {
 function bound(name: string, data: TensorData, declared: readonly ModelInput[], file?: string): Value {
   const info = declared.find((input) => input.name === name);
   if (!info) throw new FormatError(`bound input '${name}'`, { file, expected: `one of ${declared.map((input) => input.name).join(', ')}` });
-  if (data.dtype !== info.dtype || !fits(data.shape, info.shape)) {
+  if (data.dtype !== info.dtype || !fitsShape(data.shape, info.shape)) {
     throw new FormatError(`bound input '${name}'`, { file, expected: formatInput(info), got: formatType(data) });
   }
   return constant(data, name);
-}
-
-const formatInput = ({ dtype, shape }: ModelInput): string => `${dtype}[${shape.join(',')}]`;
-const isAnyShape = (shape: readonly Dim[]): boolean => shape.length === 1 && shape[0] === '...';
-const fits = (given: readonly number[], shape: readonly Dim[]): boolean =>
-  isAnyShape(shape) || (given.length === shape.length && shape.every((dim, axis) => typeof dim === 'string' || dim === given[axis]));
-
-/** A concrete shape for each input: as given, else from the file and from free dimensions that other inputs fixed. */
-function bindShapes(inputs: readonly ModelInput[], shapes: Readonly<Record<string, readonly number[]>>, file?: string): number[][] {
-  const free = new Map<string, { size: number; by: string }>();
-  for (const name of Object.keys(shapes)) {
-    const info = inputs.find((input) => input.name === name);
-    if (!info) throw new FormatError(`shape of '${name}'`, { file, expected: `one of the inputs ${inputs.map((input) => input.name).join(', ')}` });
-    const given = shapes[name];
-    checkShape(given, `shape of '${name}'`, file);
-    if (!fits(given, info.shape)) throw new FormatError(`shape of '${name}'`, { file, expected: formatInput(info), got: `[${given.join(',')}]` });
-    if (isAnyShape(info.shape)) continue;
-    info.shape.forEach((dim, axis) => {
-      if (typeof dim !== 'string') return;
-      const before = free.get(dim);
-      if (before && before.size !== given[axis]) {
-        throw new FormatError(`shape of '${name}'`, { file, expected: `${dim} = ${before.size}, as '${before.by}' has it`, got: `${given[axis]}` });
-      }
-      free.set(dim, { size: given[axis], by: name });
-    });
-  }
-  return inputs.map((info) => {
-    if (Object.hasOwn(shapes, info.name)) return [...shapes[info.name]];
-    return info.shape.map((dim) => {
-      if (typeof dim === 'number') return dim;
-      const known = free.get(dim);
-      if (known) return known.size;
-      throw new FormatError(`shape of '${info.name}'`, { file, expected: `a size for ${dim} of ${formatInput(info)}`, got: 'none', hint: `build({ '${info.name}': [...] })` });
-    });
-  });
 }
 
 function checkOutput(info: ValueInfo, value: Value, file?: string): void {
