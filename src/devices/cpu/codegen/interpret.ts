@@ -187,6 +187,11 @@ export function interpret(
         map(() => folded[0]);
         break;
       }
+      case 'firstLanes': {
+        const a = vec(src[0])[elem];
+        map((l) => a[l], inst.count);
+        break;
+      }
       case 'compare': {
         const a = vec(src[0])[elem];
         const b = (mem ? lanesAt(mem, elem) : vec(src[1]))[elem];
