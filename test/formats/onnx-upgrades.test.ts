@@ -73,6 +73,10 @@ const examples: readonly Example[] = [
     opset: 8, op: 'BatchNormalization', x: counting([1, 1, 2]), attrs: { epsilon: float(0), spatial: 0 }, outputs: ['y', 'm', 'v', 'sm', 'sv'],
     constants: { scale: f32([1, 2], [1, 2]), b: f32([1, 2], [0, 1]), mean: f32([1, 2], [0, 1]), variance: f32([1, 2], [1, 4]) }, shape: [1, 1, 2], values: [1, 2],
   },
+  {
+    opset: 18, op: 'GroupNormalization', x: f32([1, 4, 1], [1, 3, 5, 9]), attrs: { num_groups: 2, epsilon: float(0) },
+    constants: { scale: f32([2], [1, 10]), bias: f32([2], [0, 5]) }, shape: [1, 4, 1], values: [-1, 1, -5, 15],
+  },
   { opset: 1, op: 'Upsample', x: counting([1, 1, 1, 2]), attrs: { height_scale: float(2), width_scale: float(1), mode: 'nearest' }, shape: [1, 1, 2, 2], values: [1, 2, 1, 2] },
   { opset: 7, op: 'Upsample', x: counting([1, 1, 1, 2]), attrs: { scales: floats([1, 1, 1, 2]) }, shape: [1, 1, 1, 4], values: [1, 1, 2, 2] },
   { opset: 9, op: 'Upsample', x: counting([1, 1, 1, 2]), attrs: { mode: 'linear' }, constants: { s: f32([4], [1, 1, 1, 2]) }, shape: [1, 1, 1, 4], values: [1, 1.5, 2, 2] },

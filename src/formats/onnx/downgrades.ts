@@ -24,7 +24,7 @@ interface Downgrade {
 }
 
 /** Operators that came with this opset; below it they are decomposed. */
-const since: Readonly<Record<string, number>> = { Mish: 18, Gelu: 20, Swish: 24 };
+const since: Readonly<Record<string, number>> = { Mish: 18, Gelu: 20, GroupNormalization: 21, Swish: 24 };
 
 const fail = (node: Node, what: string): never => {
   throw new FormatError(labelFor(node), { expected: 'what the opset can say', got: what, hint: 'export at a newer opset' });
@@ -123,6 +123,9 @@ const downgrades: readonly Downgrade[] = [
   { ops: 'Resize', below: 18, change: resizeAllAxes },
   { ops: 'Resize', below: 19, change: refused('coordinate_transformation_mode', (mode) => mode !== 'half_pixel_symmetric') },
   { ops: 'AveragePool', below: 19, change: withoutDilations },
+  { ops: 'LpPool', below: 18, change: withoutDilations },
+  { ops: 'LpPool', below: 18, change: refused('ceil_mode', (mode) => !mode) },
+  { ops: 'LpPool', below: 18, change: (written) => withoutAttrs(written, 'ceil_mode') },
 ];
 
 const byOp = new Map<string, Downgrade[]>();

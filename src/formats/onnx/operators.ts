@@ -57,6 +57,8 @@ export const operators: Readonly<Record<string, AttributeRow>> = {
   BatchNormalization: { epsilon: 'float', momentum: 'float', training_mode: 'int' },
   InstanceNormalization: { epsilon: 'float' },
   LayerNormalization: { axis: 'int', epsilon: 'float', stash_type: 'int' },
+  GroupNormalization: { epsilon: 'float', num_groups: 'int', stash_type: 'int' },
+  LpNormalization: { axis: 'int', p: 'int' },
   LRN: { alpha: 'float', beta: 'float', bias: 'float', size: 'int' },
   ...rows('Softmax LogSoftmax Hardmax', axis),
 

@@ -182,6 +182,19 @@ const perActivation: Change = (call, make) => {
   return [make('Add', [make('Mul', [normal, scale]), bias])];
 };
 
+/** Scale and bias were given per group, not per channel. */
+const perGroup: Change = (call, make) => {
+  const channels = operand(call, 0).shape[1];
+  const spread = (value: Value): Value => {
+    const groups = value.shape[0];
+    if (value.shape.length !== 1 || groups === 0 || channels % groups !== 0) {
+      throw new GraphError('scale and bias', { expected: `a value a group of ${channels} channels`, got: `[${value.shape.join(',')}]` });
+    }
+    return reshape(make('Expand', [reshape(value, [groups, 1], make), ints([groups, channels / groups])]), [channels], make);
+  };
+  return { ...call, inputs: [call.inputs[0], spread(operand(call, 1)), spread(operand(call, 2))] };
+};
+
 /** The statistics that training would give; at inference nothing is computed for them. */
 const firstOutput: Change = (call) => ({ ...call, outputs: 1 });
 
@@ -283,6 +296,7 @@ const upgrades: readonly Upgrade[] = [
   { ops: 'BatchNormalization', below: 7, change: dropped('is_test') },
   { ops: 'BatchNormalization', below: 9, change: perActivation },
   { ops: 'BatchNormalization', below: 14, change: firstOutput },
+  { ops: 'GroupNormalization', below: 21, change: perGroup },
   { ops: 'Upsample', below: 9, change: upsampleScales },
   { ops: 'Upsample', below: always, change: asymmetric },
   { ops: 'Resize', below: 11, change: asymmetric },
