@@ -1,10 +1,11 @@
 /** Models from disk, in Node. What a model may read beside itself stays inside its folder. */
 import { closeSync, constants, fstatSync, openSync, readSync, realpathSync } from 'node:fs';
 import { type FileHandle, open } from 'node:fs/promises';
-import { basename, dirname, isAbsolute, resolve, sep } from 'node:path';
+import { basename, dirname, extname, isAbsolute, resolve, sep } from 'node:path';
 import type { Model } from '../graph/index.ts';
 import { FormatError } from './errors.ts';
 import { checkRange, type ExternalData, importOnnx, type ImportOptions } from './onnx/index.ts';
+import { importTfjs } from './tfjs/index.ts';
 
 /** Protobuf ends at 2 GB; larger models keep their tensors in files beside them. */
 const maxModelBytes = 2 ** 31 - 1;
@@ -24,6 +25,25 @@ export async function loadOnnxFile(path: string, options: Pick<ImportOptions, 'b
   } finally {
     data.close();
   }
+}
+
+/**
+ * Reads a TF.js layers model: its model.json, and the shards, which must lie in the folder of model.json or below.
+ * @throws FormatError where a file is damaged or names shards outside the folder; Node's error where one cannot be read.
+ */
+export async function loadTfjsFile(path: string): Promise<Model> {
+  const json = new TextDecoder().decode(await readModel(path));
+  return importTfjs(json, (shard) => readModel(insideFolder(dirname(path), shard, path)), { file: basename(path) });
+}
+
+/** Which reader takes a file, by the end of its name. */
+const loaders: Readonly<Record<string, (path: string) => Promise<Model>>> = { '.onnx': loadOnnxFile, '.json': loadTfjsFile };
+
+/** Reads a model of any format, told by the file's name: `.onnx`, or a TF.js `model.json`. @throws FormatError and as the readers do. */
+export async function loadModelFile(path: string): Promise<Model> {
+  const extension = extname(path).toLowerCase();
+  if (Object.hasOwn(loaders, extension)) return loaders[extension](path);
+  throw new FormatError(path, { expected: 'the name of a .onnx file or of a model.json', got: extension === '' ? 'a name without an extension' : extension });
 }
 
 async function readModel(path: string): Promise<Uint8Array> {
