@@ -48,7 +48,7 @@ function modeOf({ expression }: MapSpec): { mode: EmitMode; as?: DType } {
 export function mapKernel(isa: Isa, spec: MapSpec): TaskedKernel {
   const { expression, valid } = spec;
   const { mode, as } = modeOf(spec);
-  const axes = coalesce(spec, valid === undefined ? -1 : spec.extents.length - 1);
+  const axes = coalesce(spec, valid === undefined ? [] : [spec.extents.length - 1]);
   const { extents, operands } = axes;
   const work = extents.reduce((a, b) => a * b, 1);
   const b = new KernelBuilder(spec.name, isa);

@@ -20,19 +20,17 @@ export interface Axes {
 }
 
 /**
- * Drops axes of extent 1 and merges neighbours that every operand walks as one. `barrier` names an axis index that is
- * never merged with the axis before it (where reduced axes begin). Returns how many axes lie before the barrier, too.
+ * Drops axes of extent 1 and merges neighbours that every operand walks as one. An axis in `barriers` is never merged with
+ * the axis before it. Also returns how many axes are left of the first `kept`.
  */
-export function coalesce(axes: Axes, barrier = -1): Axes & { before: number } {
+export function coalesce(axes: Axes, barriers: readonly number[] = [], kept = axes.extents.length): Axes & { kept: number } {
   const extents: number[] = [];
   const strides: number[][] = axes.operands.map(() => []);
-  let before = 0;
+  let keptLeft: number | undefined;
   let fresh = true;
   axes.extents.forEach((extent, axis) => {
-    if (axis === barrier) {
-      before = extents.length;
-      fresh = true;
-    }
+    if (axis === kept) keptLeft = extents.length;
+    if (axis === kept || barriers.includes(axis)) fresh = true;
     if (extent === 1) return;
     const last = extents.length - 1;
     const merges = !fresh && axes.operands.every(({ strides: s }, i) => strides[i][last] === s[axis] * extent);
@@ -45,8 +43,8 @@ export function coalesce(axes: Axes, barrier = -1): Axes & { before: number } {
       fresh = false;
     }
   });
-  if (barrier < 0 || barrier >= axes.extents.length) before = extents.length;
-  return { extents, operands: axes.operands.map((operand, i) => ({ ...operand, strides: strides[i] })), before };
+  const operands = axes.operands.map((operand, i) => ({ ...operand, strides: strides[i] }));
+  return { extents, operands, kept: keptLeft ?? extents.length };
 }
 
 /** How the leading axes of a nest are divided: axes before `axis` one index a task, `axis` itself in chunks. */
@@ -87,7 +85,8 @@ export const loadArguments = (b: KernelBuilder, args: Int, count: number): Int[]
 
 /**
  * Moves the pointers to where `task` begins. Returns how many rounds of the cut axis the task has: a number where all
- * tasks have the same, and for the last task's sake an int where they differ; and whether this is the last chunk.
+ * tasks have the same, an int where the last chunk is shorter; and whether this is the last chunk (1 or 0; left out where
+ * the axis is not cut).
  */
 export function enterTask(
   b: KernelBuilder,
@@ -116,8 +115,9 @@ export function enterTask(
     move(axis > 0 ? b.integer('irem', rest, extents[axis]) : rest, axis, 1);
     if (axis > 0) rest = b.integer('idiv', rest, extents[axis]);
   }
-  if (!chunk || extent % split.chunk === 0) return { rounds: split.chunk, lastChunk: undefined };
+  if (!chunk) return { rounds: split.chunk };
   const lastChunk = b.icompare('eq', chunk, chunks - 1);
+  if (extent % split.chunk === 0) return { rounds: split.chunk, lastChunk };
   const rounds = b.iselect(lastChunk, b.int(extent - (chunks - 1) * split.chunk), b.int(split.chunk));
   return { rounds, lastChunk };
 }

@@ -1,0 +1,132 @@
+/**
+ * contract: sums of products over packed weights, the heart of convolution and matrix multiplication.
+ *
+ * The register tile is R rows (output pixels, rows of A) x V vectors (output channels, columns of B). A step of k loads V
+ * weight vectors once, repeats one element of each row in all lanes, and makes R * V fused multiply-adds:
+ *
+ *     registers   R * V accumulators + V weights + 1 repeated element     14 * 2 + 2 + 1 = 31 of 32 (AVX-512)
+ *     loads       V + R for R * V multiply-adds                           16 for 28: half of what two load ports give
+ *
+ * The tile's rows lie at offsets known at compile time, so a row may be a pixel of the next line as well as of this one.
+ */
+import type { Int, Isa, KernelBuilder, Vec } from '../codegen/index.ts';
+
+export type FloatElem = 'f32' | 'f64';
+
+/** One loop over terms: rounds, and how far the rows' elements lie apart. Weights are packed in the order of the loops. */
+export interface TermAxis {
+  readonly extent: number;
+  readonly strideBytes: number;
+}
+
+export interface Tile {
+  readonly elem: FloatElem;
+  /** Where each row's elements begin, relative to the row pointer. */
+  readonly rowBytes: readonly number[];
+  readonly vectors: number;
+}
+
+export interface TileShape {
+  readonly rows: number;
+  readonly vectors: number;
+}
+
+/**
+ * Whether a tile's accumulators, weights and repeated elements fit into the registers. V8 moves all loads of a step before its
+ * multiply-adds, so that on wasm every row's repeated element has a register (measured: 4 x 2 and 3 x 3 are its best tiles).
+ */
+export function fits(isa: Isa, { rows, vectors }: TileShape): boolean {
+  const repeated = isa.name === 'wasm' ? rows : vectors === 1 && isa.splatOperands ? 0 : 1;
+  return rows * vectors + vectors + repeated <= isa.vectorRegisters;
+}
+
+/** The most rows that fit beside `vectors` vectors. */
+export function mostRows(isa: Isa, vectors: number): number {
+  let rows = 1;
+  while (fits(isa, { rows: rows + 1, vectors })) rows++;
+  return rows;
+}
+
+/** Merges loops that the rows walk as one; drops those of one round. */
+export function mergeTerms(axes: readonly TermAxis[]): TermAxis[] {
+  const merged: TermAxis[] = [];
+  for (const axis of axes) {
+    if (axis.extent === 1) continue;
+    const last = merged[merged.length - 1];
+    if (last && last.strideBytes === axis.strideBytes * axis.extent) {
+      merged[merged.length - 1] = { extent: last.extent * axis.extent, strideBytes: axis.strideBytes };
+    } else merged.push(axis);
+  }
+  return merged.length > 0 ? merged : [{ extent: 1, strideBytes: 0 }];
+}
+
+/** How many terms are written out in the innermost loop: enough to hide the loop, few enough for the micro-op cache. */
+const unrollFor = (extent: number): number => (extent <= 8 ? extent : ([8, 7, 6, 5].find((n) => extent % n === 0) ?? 8));
+
+/** The multiply-adds of `count` terms; moves both pointers past them. */
+function emitTerms(b: KernelBuilder, tile: Tile, strideBytes: number, rows: Int, weights: Int, sums: readonly Vec[], count: number): void {
+  const { elem, rowBytes, vectors } = tile;
+  const vectorBytes = b.isa.vectorBytes;
+  for (let k = 0; k < count; k++) {
+    const w = Array.from({ length: vectors }, (_, v) => b.load(elem, b.at(weights, (k * vectors + v) * vectorBytes)));
+    rowBytes.forEach((offset, r) => {
+      const element = b.splatAt(rows, offset + k * strideBytes);
+      if (vectors === 1 && b.isa.splatOperands) return b.accumulate(elem, sums[r], w[0], element);
+      const repeated = b.load(elem, element);
+      for (let v = 0; v < vectors; v++) b.accumulate(elem, sums[r * vectors + v], repeated, w[v]);
+    });
+  }
+  b.advance(weights, count * vectors * vectorBytes);
+  b.advance(rows, count * strideBytes);
+}
+
+/**
+ * sums[r * V + v] += sum over the terms of row element * weight. `rows` and `weights` are moved: the weights end after the
+ * tile's last, the rows where they began.
+ */
+export function emitContraction(
+  b: KernelBuilder,
+  tile: Tile,
+  axes: readonly TermAxis[],
+  rows: Int,
+  weights: Int,
+  sums: readonly Vec[],
+): void {
+  const merged = mergeTerms(axes);
+  const loop = (axis: number): void => {
+    const { extent, strideBytes } = merged[axis];
+    if (axis < merged.length - 1) {
+      b.loop(extent, () => {
+        loop(axis + 1);
+        b.advance(rows, strideBytes);
+      });
+    } else {
+      const unroll = unrollFor(extent);
+      b.loop(Math.floor(extent / unroll), () => emitTerms(b, tile, strideBytes, rows, weights, sums, unroll));
+      if (extent % unroll > 0) emitTerms(b, tile, strideBytes, rows, weights, sums, extent % unroll);
+    }
+    b.advance(rows, -extent * strideBytes);
+  };
+  loop(0);
+}
+
+/** Terms written out in a block of a long sum that is cut into blocks. */
+export const blockUnroll = 8;
+
+/** As emitContraction, for one block of a long sum: `rounds` times blockUnroll terms, then `rest` more where `last` holds. */
+export function emitBlock(
+  b: KernelBuilder,
+  tile: Tile,
+  strideBytes: number,
+  rows: Int,
+  weights: Int,
+  sums: readonly Vec[],
+  block: { rounds: Int; rest: number; last: Int },
+): void {
+  b.loop(block.rounds, () => emitTerms(b, tile, strideBytes, rows, weights, sums, blockUnroll));
+  if (block.rest > 0) b.if(block.last, () => emitTerms(b, tile, strideBytes, rows, weights, sums, block.rest));
+}
+
+/** A tile's accumulators, all zero. */
+export const emitAccumulators = (b: KernelBuilder, { elem, rowBytes, vectors }: Tile): Vec[] =>
+  Array.from({ length: rowBytes.length * vectors }, () => b.variable(elem, 0));

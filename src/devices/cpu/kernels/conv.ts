@@ -1,0 +1,281 @@
+/**
+ * Direct convolution in NCHW16c: channels in blocks of 16, so that a vector holds output channels of one pixel. The input
+ * carries its padding with it (a halo of zeros), so no tile ever asks where the image ends.
+ *
+ * One task is a range of output lines of one image for one group of output channels. Its weights are packed
+ * [group of channels][input block][kernel line][kernel column][input channel][V vectors], in the order they are read.
+ */
+import { type Int, type Isa, KernelBuilder, lanesOf } from '../codegen/index.ts';
+import { emitAccumulators, emitContraction, mostRows, type TermAxis, type Tile } from './contract.ts';
+import { emitExpression, emitLeaf, type Expression } from './expression.ts';
+import type { TaskedKernel } from './map.ts';
+import { bytesOf, loadArguments, maxTasks, type StridedOperand } from './nest.ts';
+import { emitStore, type Lane } from './pointwise/index.ts';
+
+/** Channels in a block of the blocked layout, on every instruction set. */
+export const blockChannels = 16;
+
+export interface ConvSpec {
+  readonly name: string;
+  readonly batch: number;
+  readonly groups: number;
+  /** Output channels of a group, padded to whole blocks where groups > 1. */
+  readonly channels: number;
+  readonly out: { readonly height: number; readonly width: number };
+  /** Input strides in elements; the pointer is at the first padded pixel. */
+  readonly input: {
+    readonly batch: number;
+    readonly group: number;
+    readonly block: number;
+    readonly channel: number;
+    readonly height: number;
+    readonly width: number;
+  };
+  /** Input channels a group reads: blocks x channels in a block (1 x 3 for an image in NCHW). */
+  readonly blocks: number;
+  readonly blockSize: number;
+  readonly kernel: readonly [height: number, width: number];
+  readonly stride: readonly [height: number, width: number];
+  readonly dilation: readonly [height: number, width: number];
+  /** First leaf: the sums. */
+  readonly after: Expression;
+  /** Other leaves of `after`, then its results; strides over [image, channel block, line, column, lane]. */
+  readonly operands: readonly StridedOperand[];
+}
+
+/** How a convolution is tiled: part of the kernel's identity and of how its weights are packed. */
+export interface ConvTiling {
+  readonly vectors: number;
+  /** Groups of `vectors` vectors that cover a group's output channels. */
+  readonly channelGroups: number;
+  /** Lines that make one unit of work, each as its tiles: [first column, columns]. */
+  readonly unit: { readonly lines: number; readonly columns: readonly (readonly [number, number])[] };
+  /** Whether the tiles see the image as one line of all its pixels. */
+  readonly flat: boolean;
+  readonly height: number;
+  readonly width: number;
+}
+
+/** Multiply-adds a task should have at least. */
+const grain = 512 * 1024;
+
+/** Widths as equal as can be, none above `most`. */
+function evenParts(total: number, most: number): [number, number][] {
+  const parts = Math.ceil(total / most);
+  return Array.from({ length: parts }, (_, i) => {
+    const from = Math.floor((i * total) / parts);
+    return [from, Math.floor(((i + 1) * total) / parts) - from];
+  });
+}
+
+/** Whether every operand walks from the end of a line into the next one without a gap. */
+function linesFollow(spec: ConvSpec): boolean {
+  const { width } = spec.out;
+  const input = spec.input.height * spec.stride[0] === spec.input.width * spec.stride[1] * width;
+  return input && spec.operands.every(({ strides }) => strides[2] === strides[3] * width);
+}
+
+/** Chooses the tile: of those that fit the registers, the one with the fewest cycles by a count of its operations. */
+export function tileConv(isa: Isa, spec: ConvSpec): ConvTiling {
+  const lanes = lanesOf(isa, 'f32');
+  const vectorsInAll = Math.ceil(spec.channels / lanes);
+  const perBlock = blockChannels / lanes;
+  const flat = spec.out.height === 1 || linesFollow(spec);
+  const height = flat ? 1 : spec.out.height;
+  const width = flat ? spec.out.height * spec.out.width : spec.out.width;
+  const terms = spec.blocks * spec.blockSize * spec.kernel[0] * spec.kernel[1];
+
+  let best: { cycles: number; tiling: ConvTiling } | undefined;
+  for (const vectors of [1, 2, 3, 4, 5, 6]) {
+    const whole = vectors % perBlock === 0 || perBlock % vectors === 0;
+    if (vectorsInAll % vectors !== 0 || !whole) continue;
+    const rows = mostRows(isa, vectors);
+    const lines = flat ? 1 : Math.max(1, Math.min(height, Math.floor(rows / width)));
+    const columns: [number, number][] = lines > 1 ? [[0, width]] : evenParts(width, rows);
+    const cycles = columns.reduce((sum, [, c]) => sum + tileCycles(isa, lines * c, vectors, terms), 0);
+    const total = (cycles * Math.ceil(height / lines) * vectorsInAll) / vectors;
+    if (!best || total < best.cycles) {
+      best = { cycles: total, tiling: { vectors, channelGroups: vectorsInAll / vectors, unit: { lines, columns }, flat, height, width } };
+    }
+  }
+  return (best as { tiling: ConvTiling }).tiling;
+}
+
+/** Cycles for one term of a tile: arithmetic, loads, the latency of the additions, and weights from the second-level cache. */
+function tileCycles(isa: Isa, rows: number, vectors: number, terms: number): number {
+  const arithmetic = (rows * vectors) / 2;
+  const loads = (rows + vectors) / 2;
+  const panelBytes = terms * vectors * isa.vectorBytes;
+  const weights = panelBytes > 24 * 1024 ? (vectors * isa.vectorBytes) / 32 : 0;
+  return Math.max(arithmetic, loads, 4, weights) + 1;
+}
+
+export function convKernel(isa: Isa, spec: ConvSpec, tiling: ConvTiling): TaskedKernel {
+  const { vectors, channelGroups, unit, flat, height, width } = tiling;
+  const lanes = lanesOf(isa, 'f32');
+  const { input, operands, after } = spec;
+  const groupWidth = vectors * lanes;
+  const inputBlocks = spec.blocks * spec.blockSize * spec.kernel[0] * spec.kernel[1];
+  const groupsInAll = spec.groups * channelGroups;
+
+  // ---- tasks: [channel group][image][lines]
+  const units = flat ? unit.columns.length : Math.ceil(height / unit.lines);
+  const work = spec.batch * groupsInAll * groupWidth * inputBlocks * spec.out.height * spec.out.width;
+  const wanted = Math.max(1, Math.min(maxTasks, Math.floor(work / grain)));
+  const wantedChunks = Math.ceil(wanted / (spec.batch * groupsInAll));
+  const chunk = Math.ceil(units / Math.min(units, wantedChunks));
+  const chunks = Math.ceil(units / chunk);
+  const tasks = groupsInAll * spec.batch * chunks;
+
+  const b = new KernelBuilder(spec.name, isa);
+  const args = b.param();
+  const task = b.param();
+  const [rows, weightsStart, ...pointers] = loadArguments(b, args, 2 + operands.length);
+  const leafCount = after.leaves.length - 1;
+
+  const bytes = (i: number, axis: number) => operands[i].strides[axis] * bytesOf(operands[i].dtype);
+  const part = (index: Int, count: number): { index: Int; rest: Int } => {
+    if (count === 1) return { index: b.int(0), rest: index };
+    return { index: b.integer('irem', index, count), rest: b.integer('idiv', index, count) };
+  };
+  const line = part(task, chunks);
+  const image = part(line.rest, spec.batch);
+  const group = image.rest;
+  const moveBy = (pointer: Int, index: Int, strideBytes: number) => {
+    if (strideBytes !== 0) b.advance(pointer, b.integer('imul', index, strideBytes));
+  };
+
+  if (spec.batch > 1) {
+    moveBy(rows, image.index, input.batch * 4);
+    pointers.forEach((p, i) => moveBy(p, image.index, bytes(i, 0)));
+  }
+  if (groupsInAll > 1) {
+    moveBy(weightsStart, group, inputBlocks * groupWidth * 4);
+    if (spec.groups > 1) moveBy(rows, b.integer('idiv', group, channelGroups), input.group * 4);
+    if (groupWidth >= blockChannels) {
+      pointers.forEach((p, i) => moveBy(p, group, bytes(i, 1) * (groupWidth / blockChannels)));
+    } else {
+      const inBlock = blockChannels / groupWidth;
+      const lane = part(group, inBlock);
+      pointers.forEach((p, i) => {
+        moveBy(p, lane.rest, bytes(i, 1));
+        moveBy(p, lane.index, bytes(i, 4) * groupWidth);
+      });
+    }
+  }
+
+  // ---- one tile
+  const axes: TermAxis[] = [
+    { extent: spec.blocks, strideBytes: input.block * 4 },
+    { extent: spec.kernel[0], strideBytes: input.height * spec.dilation[0] * 4 },
+    { extent: spec.kernel[1], strideBytes: input.width * spec.dilation[1] * 4 },
+    { extent: spec.blockSize, strideBytes: input.channel * 4 },
+  ];
+  const lineBytes = flat ? 0 : input.height * spec.stride[0] * 4;
+  const columnBytes = input.width * spec.stride[1] * 4;
+  const emitTile = (lines: number, columns: number) => {
+    const pixels = Array.from({ length: lines * columns }, (_, p) => [Math.floor(p / columns), p % columns] as const);
+    const tile: Tile = { elem: 'f32', vectors, rowBytes: pixels.map(([l, c]) => l * lineBytes + c * columnBytes) };
+    const sums = emitAccumulators(b, tile);
+    emitContraction(b, tile, axes, rows, b.move(weightsStart), sums);
+    pixels.forEach(([l, c], r) => {
+      const place = (i: number, v: number) =>
+        l * bytes(i, 2) + c * bytes(i, 3) + Math.floor((v * lanes) / blockChannels) * bytes(i, 1) + ((v * lanes) % blockChannels) * bytes(i, 4);
+      for (let v = 0; v < vectors; v++) {
+        const others = after.leaves.slice(1).map((leaf, i) =>
+          emitLeaf(b, { kind: 'vector', elem: 'f32' }, leaf, pointers[i], operands[i].strides[4], place(i, v), lanes),
+        );
+        const sum: Lane = { kind: 'vec', elem: 'f32', reg: sums[r * vectors + v] };
+        emitExpression(b, { kind: 'vector', elem: 'f32' }, after, [sum, ...others]).forEach((lane, j) => {
+          const i = leafCount + j;
+          emitStore(b, { kind: 'vector', elem: 'f32' }, 'float32', b.at(pointers[i], place(i, v)), lane, lanes);
+        });
+      }
+    });
+  };
+  const move = (lines: number, columns: number) => {
+    b.advance(rows, lines * lineBytes + columns * columnBytes);
+    pointers.forEach((p, i) => b.advance(p, lines * bytes(i, 2) + columns * bytes(i, 3)));
+  };
+
+  /** Tiles of equal width as a loop, the others one by one. */
+  const emitLine = (lines: number) => {
+    let at = 0;
+    while (at < unit.columns.length) {
+      const columns = unit.columns[at][1];
+      let same = 1;
+      while (at + same < unit.columns.length && unit.columns[at + same][1] === columns) same++;
+      b.loop(same, () => {
+        emitTile(lines, columns);
+        move(0, columns);
+      });
+      at += same;
+    }
+    move(0, -width);
+  };
+
+  const first = b.integer('imul', line.index, chunk);
+  const left = b.integer('isub', b.int(units), first);
+  const rounds: Int | number = chunks === 1 ? units : b.iselect(b.icompare('lt', left, chunk), left, b.int(chunk));
+  if (flat) emitFlat();
+  else emitLines();
+  return { code: b.finish(), tasks };
+
+  /** All pixels are one line: a unit is a tile. Widths differ by one at most, in an order that `evenParts` fixed. */
+  function emitFlat(): void {
+    const widths = unit.columns.map(([, c]) => c);
+    const [narrow, wide] = [Math.min(...widths), Math.max(...widths)];
+    const from = b.integer('idiv', b.integer('imul', first, width), units);
+    moveBy(rows, from, columnBytes);
+    pointers.forEach((p, i) => moveBy(p, from, bytes(i, 3)));
+    if (narrow === wide) {
+      b.loop(rounds, () => {
+        emitTile(1, wide);
+        move(0, wide);
+      });
+      return;
+    }
+    // Unit u covers [u * width / units, (u + 1) * width / units), rounded down: wide where the remainder wraps.
+    const phase = b.integer('irem', b.integer('imul', first, width), units);
+    b.loop(rounds, () => {
+      b.integer('iadd', phase, width % units, phase);
+      const wraps = b.icompare('ge', phase, units);
+      b.if(
+        wraps,
+        () => {
+          emitTile(1, wide);
+          move(0, wide);
+          b.integer('isub', phase, units, phase);
+        },
+        () => {
+          emitTile(1, narrow);
+          move(0, narrow);
+        },
+      );
+    });
+  }
+
+  /** A unit is `unit.lines` lines; the image's last unit may have fewer. */
+  function emitLines(): void {
+    const lines = unit.lines;
+    const rest = height % lines;
+    moveBy(rows, first, lines * lineBytes);
+    pointers.forEach((p, i) => moveBy(p, first, lines * bytes(i, 2)));
+    if (rest === 0) {
+      b.loop(rounds, () => {
+        emitLine(lines);
+        move(lines, 0);
+      });
+      return;
+    }
+    const whole = Math.floor(height / lines);
+    const wholeLeft = b.integer('isub', b.int(whole), first);
+    const roundsInt = typeof rounds === 'number' ? b.int(rounds) : rounds;
+    const wholeRounds = b.iselect(b.icompare('lt', wholeLeft, roundsInt), wholeLeft, roundsInt);
+    b.loop(wholeRounds, () => {
+      emitLine(lines);
+      move(lines, 0);
+    });
+    b.if(b.icompare('lt', wholeRounds, roundsInt), () => emitLine(rest));
+  }
+}

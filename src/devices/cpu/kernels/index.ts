@@ -1,0 +1,11 @@
+/** Kernels written in the kernel language: the few loop nests that every operator becomes. */
+export { argReduceKernel } from './argreduce.ts';
+export { fits, mostRows, type TileShape } from './contract.ts';
+export { blockChannels, convKernel, type ConvSpec, type ConvTiling, tileConv } from './conv.ts';
+export { type Expression, identity, scalarOf } from './expression.ts';
+export { gemmKernel, type GemmSpec, tileGemm } from './gemm.ts';
+export { mapKernel, type MapSpec, type TaskedKernel } from './map.ts';
+export type { StridedOperand } from './nest.ts';
+export { canVectorise, emittableOps } from './pointwise/index.ts';
+export { reduceKernel, type ReduceSpec, type Reduction } from './reduce.ts';
+export { takeKernel, type TakeSpec } from './take.ts';

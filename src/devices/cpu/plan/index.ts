@@ -1,0 +1,130 @@
+/** graph -> plan: fusion groups, layouts, kernels, steps, and a place in memory for everything. */
+import { type Graph, type Node, topologicalOrder, type Value } from '../../../graph/index.ts';
+import { convGeometry, poolGeometry } from '../../../ops/index.ts';
+import type { Isa, KernelCode } from '../codegen/index.ts';
+import { blockChannels } from '../kernels/index.ts';
+import { PlanError } from './errors.ts';
+import { expressionOf, fuse, type Group } from './fuse.ts';
+import { epilogueText } from './key.ts';
+import { convKind, haloOf, lowerConv } from './lower/conv.ts';
+import { lowerMatMul } from './lower/matmul.ts';
+import { moveOps, padHalo, viewOps } from './lower/movement.ts';
+import { lowerPool, poolFill } from './lower/pool.ts';
+import { lowerReduce } from './lower/reduce.ts';
+import { type MemoryPlan, planMemory } from './memory.ts';
+import { type Halo, type PlannedStep, Planner } from './planner.ts';
+import { isNative, prepare } from './prepare.ts';
+import { broadcastView, isContiguous, type Storage, type View } from './view.ts';
+
+export { PlanError } from './errors.ts';
+export { isNative } from './prepare.ts';
+export type { MemoryPlan } from './memory.ts';
+export type { PlannedArgument, PlannedStep } from './planner.ts';
+export type { Storage, View } from './view.ts';
+
+export interface Plan {
+  readonly kernels: readonly KernelCode[];
+  /** Run once, when the program is loaded: they make constants from constants. */
+  readonly setup: readonly PlannedStep[];
+  readonly steps: readonly PlannedStep[];
+  readonly inputs: readonly { readonly name: string; readonly view: View }[];
+  /** Plain and contiguous. */
+  readonly outputs: readonly { readonly name: string; readonly view: View }[];
+  readonly memory: MemoryPlan;
+}
+
+/** Groups with an anchor, by its operator. */
+const anchored: Readonly<Record<string, (p: Planner, group: Group) => View>> = {
+  Conv: lowerConv,
+  MatMul: lowerMatMul,
+  MaxPool: lowerPool,
+  AveragePool: lowerPool,
+  ReduceSum: lowerReduce,
+  ReduceMean: lowerReduce,
+  ReduceMax: lowerReduce,
+  ReduceMin: lowerReduce,
+  ReduceProd: lowerReduce,
+};
+
+/** @throws PlanError naming every operator that this device neither runs nor can take apart. */
+export function plan(graph: Graph, isa: Isa): Plan {
+  const prepared = prepare(graph);
+  const order = topologicalOrder(prepared);
+  refuseUnsupported(prepared, order);
+  const groups = new Map(fuse(prepared, isUnfused).map((group) => [group.root.node, group]));
+  const p = new Planner(isa, haloWishes(order));
+
+  const inputs = graph.inputs.map(({ name, value }) => {
+    const view = p.plain(value.dtype, value.shape, false);
+    p.views.set(value, view);
+    return { name, view };
+  });
+  for (const node of order) {
+    if (node.op === 'Constant' || node.op === 'Input') continue;
+    const lower = viewOps[node.op] ?? moveOps[node.op];
+    const group = groups.get(node);
+    if (lower) p.views.set(node.outputs[0], lower(p, node));
+    else if (group) p.views.set(group.root, group.anchor ? anchored[group.anchor.op](p, group) : lowerPointwise(p, group));
+  }
+  const outputs = prepared.outputs.map(({ name, value }) => ({ name, view: p.contiguous(value) }));
+
+  const from = inputs.map(({ view }) => view.storage);
+  const until = outputs.map(({ view }) => view.storage);
+  const memory = planMemory(p.steps, from, until, (storage) => !storage.constant);
+  return { kernels: p.kernels, setup: p.setup, steps: p.steps, inputs, outputs, memory };
+}
+
+const isUnfused = (node: Node): boolean => node.op in viewOps || node.op in moveOps;
+
+/** Only first results are computed; a second one (MaxPool's Indices) may exist as long as nobody reads it. */
+function refuseUnsupported(graph: Graph, order: readonly Node[]): void {
+  const read = [...order.flatMap(({ inputs }) => inputs), ...graph.outputs.map(({ value }) => value)];
+  const seconds = new Set(read.flatMap((value) => (value && value.index > 0 ? [value.node] : [])));
+  const refused = order.filter((node) => !isNative(node.op) || seconds.has(node));
+  if (refused.length === 0) return;
+  const list = refused.map((node) => `${node.op}${seconds.has(node) ? ' with more than one result' : ''} '${node.name}'`);
+  throw new PlanError(`operators that the CPU device does not run: ${list.join(', ')}`);
+}
+
+/** A group of pointwise nodes alone: one map, in the layout of what it reads. */
+function lowerPointwise(p: Planner, group: Group): View {
+  const expression = expressionOf(group.after, group.root);
+  const views = expression.leaves.map((leaf) => p.view(leaf));
+  const { shape, dtype } = group.root;
+  const constant = views.every(({ storage }) => storage.constant);
+  const blocked = dtype === 'float32' && views.some((view) => broadcastView(view, shape).block?.axis === 1) && shape.length > 2;
+  const out = blocked ? p.blocked(dtype, shape, 1, constant, p.haloWishes.get(group.root)) : p.plain(dtype, shape, constant);
+  p.map(expression, views, [out], { op: group.after.map(({ op }) => op).join('+'), name: group.root.node.name, epilogue: epilogueText(expression) });
+  return out;
+}
+
+/**
+ * Where convolutions, poolings and paddings read beyond a value's edges: its producer then writes it into memory that has
+ * room for that, and nobody copies. The first fill asked for wins; who needs another one copies.
+ */
+function haloWishes(order: readonly Node[]): Map<Value, Halo> {
+  const wishes = new Map<Value, Halo>();
+  const wish = (value: Value, halo: Halo | undefined) => {
+    if (!halo || value.shape[1] < blockChannels / 2) return;
+    const known = wishes.get(value);
+    if (!known) wishes.set(value, halo);
+    else if (Object.is(known.fill, halo.fill)) {
+      const larger = (a: readonly number[], b: readonly number[]) => a.map((n, i) => Math.max(n, b[i]));
+      wishes.set(value, { begin: larger(known.begin, halo.begin), end: larger(known.end, halo.end), fill: halo.fill });
+    }
+  };
+  for (const node of order) {
+    const value = node.inputs[0] as Value;
+    if (node.op === 'Conv' && ['direct', 'depthwise'].includes(convKind(node))) wish(value, haloOf(convGeometry(node)));
+    else if (node.op === 'MaxPool' || node.op === 'AveragePool') {
+      if (value.dtype === 'float32') wish(value, haloOf(poolGeometry(node), poolFill(node)));
+    } else if (node.op === 'Pad') wish(value, padHalo(node));
+  }
+  return wishes;
+}
+
+/** The bytes of a plain, contiguous view. */
+export const rangeOf = (view: View): { storage: Storage; offset: number } => {
+  if (!isContiguous(view)) throw new PlanError('an output that is not contiguous');
+  return { storage: view.storage, offset: view.offset };
+};

@@ -1,0 +1,272 @@
+/**
+ * Convolutions (a bias is a fused addition by now): direct in blocked layout (float32, up to two spatial axes), depthwise as a reduction over the window, and
+ * everything else (float64, three axes, odd groups) as a sum of products over a strided view of the padded input.
+ */
+import { apply, constant, constantOf, input, type Node, type Shape, type TensorData, type Value, zeros } from '../../../../graph/index.ts';
+import { type ConvGeometry, convGeometry } from '../../../../ops/index.ts';
+import { lanesOf } from '../../codegen/index.ts';
+import { blockChannels, convKernel, type ConvSpec, type Expression, type StridedOperand, tileConv } from '../../kernels/index.ts';
+import type { Group } from '../fuse.ts';
+import { expressionOf } from '../fuse.ts';
+import { epilogueText, expressionKey } from '../key.ts';
+import { argument, type Halo, kernelName, type Planner } from '../planner.ts';
+import { broadcastView, reshapeView, sliceView, type View, windowView } from '../view.ts';
+import { lowerReduction } from './reduce.ts';
+
+/** What the window reads beyond the input on either side; less than the pads where the stride leaves some out. */
+export function haloOf(g: Pick<ConvGeometry, 'kernel' | 'strides' | 'dilations' | 'padsBegin'> & { spatial: Shape; outSpatial: Shape }, fill = 0): Halo {
+  const end = g.spatial.map((size, axis) => {
+    const reach = (g.outSpatial[axis] - 1) * g.strides[axis] + (g.kernel[axis] - 1) * g.dilations[axis] + 1;
+    return Math.max(0, reach - g.padsBegin[axis] - size);
+  });
+  return { begin: [...g.padsBegin], end, fill };
+}
+
+/** How a convolution runs; decided before lowering, for its input's producer wants to know. */
+export type ConvKind = 'direct' | 'image' | 'depthwise' | 'generic';
+
+export function convKind(node: Node): ConvKind {
+  const g = convGeometry(node);
+  const [x, w] = node.inputs as readonly Value[];
+  if (x.dtype !== 'float32' || g.kernel.length > 2) return 'generic';
+  const inGroup = g.inChannels / g.groups;
+  const outGroup = g.outChannels / g.groups;
+  if (g.groups === 1) return inGroup < blockChannels / 2 ? 'image' : 'direct';
+  if (inGroup === 1 && outGroup === 1) return 'depthwise';
+  if (inGroup % blockChannels === 0 && outGroup % blockChannels === 0) return 'direct';
+  return constantOf(w) ? 'direct' : 'generic';
+}
+
+export function lowerConv(p: Planner, group: Group): View {
+  const node = group.anchor as Node;
+  const kind = convKind(node);
+  if (kind === 'generic') return lowerGeneric(p, group, convGeometry(node));
+  if (kind === 'depthwise') return lowerDepthwise(p, group, convGeometry(node));
+  return lowerDirect(p, group, kind);
+}
+
+/** The input view moved to the first padded pixel. */
+const atPadding = (view: View, pads: readonly number[]): View => ({
+  ...view,
+  offset: view.offset - pads.reduce((sum, pad, axis) => sum + pad * view.strides[axis + 2], 0),
+});
+
+/** Leaves and result of what is fused after a convolution, as operands over [image, block, line, column, lane]. */
+function blockedOperand(p: Planner, view: View, shape: Shape, name: string): { view: View; operand: StridedOperand } {
+  const channel = view.shape.length - (shape.length - 1);
+  const perChannel = channel >= 0 && view.shape[channel] !== 1;
+  const placed = perChannel ? p.blockedView(view, channel, name) : view.block ? p.blockedView(view, view.block.axis, name) : view;
+  const spread = broadcastView(placed, shape);
+  const spatial = shape.length === 3 ? [0, spread.strides[2]] : spread.strides.slice(2);
+  const strides = [spread.strides[0], spread.block?.stride ?? 0, ...spatial, spread.block ? spread.strides[1] : 0];
+  return { view: spread, operand: { dtype: view.dtype, strides } };
+}
+
+function lowerDirect(p: Planner, group: Group, kind: 'direct' | 'image'): View {
+  const node = group.anchor as Node;
+  const merged = mergeGroups(node);
+  const g = merged.geometry;
+  const x = node.inputs[0] as Value;
+  const name = node.name;
+  const halo = haloOf(g);
+  const inputView = p.view(x);
+  const padded = atPadding(
+    kind === 'image' ? p.plainHaloView(inputView, name, halo) : p.blockedView(inputView, 1, name, halo),
+    g.padsBegin,
+  );
+  const shape = group.root.shape;
+  const out = p.blocked('float32', shape, 1, false, p.haloWishes.get(group.root));
+  const after = expressionOf(group.after, group.root, node.outputs[0]);
+  const placed = [...after.leaves.slice(1).map((leaf) => p.view(leaf)), out].map((view) => blockedOperand(p, view, shape, name));
+
+  const two = <T>(list: readonly T[], fill: T): readonly [T, T] => (list.length === 1 ? [fill, list[0]] : [list[0], list[1]]);
+  const inGroup = g.inChannels / g.groups;
+  const blockStride = padded.block?.stride ?? 0;
+  const [height, width] = two(padded.strides.slice(2), 0);
+  const [outHeight, outWidth] = two(g.outSpatial, 1);
+  const spec: ConvSpec = {
+    name: kernelName(node.op, shape),
+    batch: g.n,
+    groups: g.groups,
+    channels: g.outChannels / g.groups,
+    out: { height: outHeight, width: outWidth },
+    input: {
+      batch: padded.strides[0],
+      group: (inGroup / blockChannels) * blockStride,
+      block: blockStride,
+      channel: padded.strides[1],
+      height,
+      width,
+    },
+    blocks: kind === 'image' ? 1 : Math.ceil(inGroup / blockChannels),
+    blockSize: kind === 'image' ? inGroup : blockChannels,
+    kernel: two(g.kernel, 1),
+    stride: two(g.strides, 1),
+    dilation: two(g.dilations, 1),
+    after,
+    operands: placed.map(({ operand }) => operand),
+  };
+  const tiling = tileConv(p.isa, spec);
+  const panel = tiling.vectors * lanesOf(p.isa, 'f32');
+  const weights = packWeights(p, merged.weights(p), g, spec, panel, name);
+  const args = [padded, weights, ...placed.map(({ view }) => view)].map((view) => argument(view));
+  const { after: _, name: __, ...shapeOnly } = spec;
+  p.addStep(() => convKernel(p.isa, spec, tiling), `conv|${JSON.stringify(shapeOnly)}|${expressionKey(after)}`, args, 1, {
+    op: node.op,
+    name,
+    shapes: `${x.shape.join('x')}:${(node.inputs[1] as Value).shape.join('x')}:${shape.join('x')}`,
+    layout: kind === 'image' ? 'nCx:nCx16c' : 'nCx16c',
+    epilogue: epilogueText(after),
+  });
+  return out;
+}
+
+/**
+ * Weights O I kernel -> [group of channels][input block][kernel][input channel][panel], by maps over the parts that exist;
+ * what they leave out stays zero.
+ */
+function packWeights(p: Planner, w: View, g: ConvGeometry, spec: ConvSpec, panel: number, name: string): View {
+  const [kh, kw] = spec.kernel;
+  const inGroup = g.inChannels / g.groups;
+  const outGroup = g.outChannels / g.groups;
+  const panels = Math.ceil(outGroup / panel);
+  const { blocks, blockSize } = spec;
+  const packedShape = [g.groups * panels, blocks, kh, kw, blockSize, panel];
+  const whole = outGroup % panel === 0 && inGroup % blockSize === 0;
+  const fixed = whole ? undefined : { kind: `weights ${p.storages.length}`, fill: 0 };
+  const packed = p.plain('float32', packedShape, w.storage.constant, fixed);
+  const [so, si] = w.strides;
+  const [sh, sw] = w.strides.length === 3 ? [0, w.strides[2]] : w.strides.slice(2);
+  // [first, count, size] of whole and partial panels and blocks
+  const parts = (total: number, size: number): [number, number, number][] => {
+    const full = Math.floor(total / size);
+    const rest = total % size;
+    return [...(full > 0 ? [[0, full, size] as [number, number, number]] : []), ...(rest > 0 ? [[full, 1, rest] as [number, number, number]] : [])];
+  };
+  const perGroup = parts(outGroup, panel);
+  for (let group = 0; group < (whole ? 1 : g.groups); group++) {
+    for (const [panelFrom, panelCount, lanes] of whole ? [[0, g.groups * panels, panel] as const] : perGroup) {
+      for (const [blockFrom, blockCount, channels] of parts(inGroup, blockSize)) {
+        const shape = [panelCount, blockCount, kh, kw, channels, lanes];
+        const from: View = {
+          ...w,
+          shape,
+          offset: w.offset + (group * outGroup + panelFrom * panel) * so + blockFrom * blockSize * si,
+          strides: [panel * so, blockSize * si, sh, sw, si, so],
+        };
+        const first = group * panels + panelFrom;
+        const to: View = { ...packed, shape, offset: first * packed.strides[0] + blockFrom * packed.strides[1] };
+        p.copy(from, to, 'PackWeights', name);
+      }
+    }
+  }
+  return packed;
+}
+
+/**
+ * Groups that are no whole blocks of channels are joined until they are: block-diagonal weights, zero between the joined
+ * groups. Costs multiplications with zero, gains full vectors.
+ */
+function mergeGroups(node: Node): { geometry: ConvGeometry; weights: (p: Planner) => View } {
+  const g = convGeometry(node);
+  const w = node.inputs[1] as Value;
+  const inGroup = g.inChannels / g.groups;
+  const outGroup = g.outChannels / g.groups;
+  if (g.groups === 1 || (inGroup % blockChannels === 0 && outGroup % blockChannels === 0)) {
+    return { geometry: g, weights: (p) => p.unblocked(w) };
+  }
+  let join = 1;
+  while (join < g.groups && ((join * inGroup) % blockChannels !== 0 || (join * outGroup) % blockChannels !== 0 || g.groups % join !== 0)) join++;
+  const groups = g.groups / join;
+  const source = constantOf(w) as TensorData;
+  const taps = g.kernel.reduce((a, b) => a * b, 1);
+  const dense = zeros('float32', [g.outChannels, join * inGroup, ...g.kernel]);
+  const from = source.data as Float32Array;
+  for (let o = 0; o < g.outChannels; o++) {
+    const within = Math.floor(o / outGroup) % join;
+    const at = (o * join + within) * inGroup * taps;
+    (dense.data as Float32Array).set(from.subarray(o * inGroup * taps, (o + 1) * inGroup * taps), at);
+  }
+  return { geometry: { ...g, groups }, weights: (p) => p.view(constant(dense)) };
+}
+
+/** One vector holds 16 channels of a pixel; the window is summed over products with the channels' weights. */
+function lowerDepthwise(p: Planner, group: Group, g: ConvGeometry): View {
+  const node = group.anchor as Node;
+  const [x, w] = node.inputs as readonly Value[];
+  const name = node.name;
+  const shape = group.root.shape;
+  const padded = atPadding(p.blockedView(p.view(x), 1, name, haloOf(g)), g.padsBegin);
+  const windows = windowView(padded, g.outSpatial, g);
+  const weights = p.blockedView(reshapeView(p.contiguous(w), [g.outChannels, ...g.kernel]) as View, 0, name);
+  const rank = g.kernel.length;
+  // Over [n, c, ...out, ...kernel]: the channel axis is the blocked one.
+  const weightWindows: View = {
+    ...weights,
+    shape: windows.shape,
+    strides: [0, weights.strides[0], ...new Array<number>(rank).fill(0), ...weights.strides.slice(1)],
+    block: { axis: 1, stride: (weights.block as { stride: number }).stride },
+  };
+  const out = p.blocked('float32', shape, 1, false, p.haloWishes.get(group.root));
+  return sumOfProducts(p, group, windows, weightWindows, out, 2 + rank, (view) => view);
+}
+
+/** Any convolution, by strides: group by group where there are several. */
+function lowerGeneric(p: Planner, group: Group, g: ConvGeometry): View {
+  const node = group.anchor as Node;
+  const [x, w] = node.inputs as readonly Value[];
+  const name = node.name;
+  const shape = group.root.shape;
+  const rank = g.kernel.length;
+  const padded = atPadding(p.plainHaloView(p.view(x), name, haloOf(g)), g.padsBegin);
+  const weights = p.contiguous(w);
+  const out = p.plain(x.dtype, shape, padded.storage.constant && weights.storage.constant);
+  const inGroup = g.inChannels / g.groups;
+  const outGroup = g.outChannels / g.groups;
+  const none = new Array<number>(rank).fill(0);
+  for (let i = 0; i < g.groups; i++) {
+    const windows = windowView({ ...padded, offset: padded.offset + i * inGroup * padded.strides[1] }, g.outSpatial, g);
+    // Over [n, o, ...out] kept and [c, ...kernel] reduced.
+    const kept = [g.n, outGroup, ...g.outSpatial];
+    const all = [...kept, inGroup, ...g.kernel];
+    const from: View = {
+      ...windows,
+      shape: all,
+      strides: [windows.strides[0], 0, ...windows.strides.slice(2, 2 + rank), windows.strides[1], ...windows.strides.slice(2 + rank)],
+    };
+    const by: View = {
+      ...weights,
+      shape: all,
+      offset: weights.offset + i * outGroup * weights.strides[0],
+      strides: [0, weights.strides[0], ...none, weights.strides[1], ...weights.strides.slice(2)],
+    };
+    const part = (view: View): View => sliceView(view, [0, i * outGroup, ...none], shape.map(() => 1), kept) as View;
+    sumOfProducts(p, group, from, by, part(out), 2 + rank, (view) => part(broadcastView(view.block ? p.contiguousView(view, name) : view, shape)));
+  }
+  return out;
+}
+
+/** The reduction sum(x * w) + bias with the group's epilogue. `leafView` makes a leaf's view one over the kept axes. */
+function sumOfProducts(p: Planner, group: Group, x: View, w: View, out: View, keptRank: number, leafView: (view: View) => View): View {
+  const node = group.anchor as Node;
+  const [xValue, wValue] = node.inputs;
+  const product = apply('Mul', [placeholder(xValue as Value), placeholder(wValue as Value)]);
+  const before: Expression = { nodes: [product.node], leaves: product.node.inputs as Value[], results: [product] };
+  const after = expressionOf(group.after, group.root, node.outputs[0]);
+  const leaves = after.leaves.slice(1).map((leaf) => leafView(p.view(leaf)));
+  return lowerReduction(p, {
+    label: { op: node.op, name: node.name },
+    operation: 'sum',
+    propagateNaN: false,
+    shape: x.shape,
+    keptRank,
+    before,
+    beforeViews: [x, w],
+    after,
+    afterViews: leaves,
+    out,
+  });
+}
+
+/** A leaf that stands for its value's dtype alone: views say where things lie. */
+const placeholder = ({ dtype }: Value): Value => input('term', dtype, [1, 2]);

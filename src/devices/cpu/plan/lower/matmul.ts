@@ -1,0 +1,153 @@
+/** Matrix products: gemm for floats, a reduction of products for integers. */
+import { apply, input, type Node, sizeOf, type Value } from '../../../../graph/index.ts';
+import { matMulGeometry } from '../../../../ops/index.ts';
+import { lanesOf } from '../../codegen/index.ts';
+import { gemmKernel, type GemmSpec, tileGemm } from '../../kernels/index.ts';
+import { expressionOf, type Group } from '../fuse.ts';
+import { epilogueText, expressionKey } from '../key.ts';
+import { argument, kernelName, type Planner } from '../planner.ts';
+import { broadcastView, isContiguous, reshapeView, type View } from '../view.ts';
+import { lowerReduction } from './reduce.ts';
+
+export function lowerMatMul(p: Planner, group: Group): View {
+  const node = group.anchor as Node;
+  const [aValue, bValue] = node.inputs as readonly Value[];
+  const g = matMulGeometry(node);
+  const after = expressionOf(group.after, group.root, node.outputs[0]);
+  // Both as stacks of matrices over one batch shape.
+  const matrix = (value: Value, shape: readonly number[]): View => {
+    const view = p.unblocked(value);
+    const stack = value.shape.length === 1 ? (reshapeView(view, shape) as View) : view;
+    return broadcastView(stack, [...g.batch, ...shape]);
+  };
+  let a = matrix(aValue, [g.m, g.k]);
+  const b = matrix(bValue, [g.k, g.n]);
+  const leafViews = after.leaves.slice(1).map((leaf) => broadcastView(p.unblocked(leaf), group.root.shape));
+  const constant = [a, b, ...leafViews].every(({ storage }) => storage.constant);
+  const whole = p.plain(group.root.dtype, group.root.shape, constant);
+  if (sizeOf(group.root.shape) === 0) return whole;
+  const asMatrix = (view: View): View => withMatrixAxes(view, aValue.shape.length === 1, bValue.shape.length === 1, g);
+  let views = [...leafViews, whole].map(asMatrix);
+  const dtype = aValue.dtype;
+
+  if (dtype !== 'float32' && dtype !== 'float64') {
+    const product = apply('Mul', [input('a', dtype, [1, 2]), input('b', dtype, [1, 2])]);
+    const kept = [...g.batch, g.m, g.n];
+    const at = (view: View, row: number, column: number, k: number): View => ({
+      ...view,
+      shape: [...kept, g.k],
+      strides: [...view.strides.slice(0, -2), row, column, k],
+    });
+    lowerReduction(p, {
+      label: { op: node.op, name: node.name },
+      operation: 'sum',
+      propagateNaN: false,
+      shape: [...kept, g.k],
+      keptRank: kept.length,
+      before: { nodes: [product.node], leaves: product.node.inputs as Value[], results: [product] },
+      beforeViews: [at(a, a.strides.at(-2) as number, 0, a.strides.at(-1) as number), at(b, 0, b.strides.at(-1) as number, b.strides.at(-2) as number)],
+      after,
+      afterViews: views.slice(0, -1),
+      out: views[views.length - 1],
+    });
+    return whole;
+  }
+
+  // One B for the whole batch: the batch's rows are rows of one matrix, where they follow each other.
+  let batch = g.batch;
+  let m = g.m;
+  const oneB = b.strides.slice(0, -2).every((stride, axis) => stride === 0 || g.batch[axis] === 1);
+  const joins = (view: View) => {
+    const rows = reshapeView({ ...view, block: undefined }, [sizeOf(g.batch) * g.m, view.shape.at(-1) as number]);
+    return rows && rows.shape.length === 2 ? rows : undefined;
+  };
+  if (oneB && g.batch.length > 0) {
+    const joined = [a, ...views].map(joins);
+    if (joined.every((view) => view !== undefined)) {
+      [a, ...views] = joined as View[];
+      batch = [];
+      m = sizeOf(g.batch) * g.m;
+    }
+  }
+  const elem = dtype === 'float64' ? 'f64' : 'f32';
+  const tile = tileGemm(p.isa, elem, m, g.n, g.k);
+  const panel = tile.vectors * lanesOf(p.isa, elem);
+  const bMatrix: View = { ...b, shape: [...batch, g.k, g.n], strides: [...(batch.length > 0 ? b.strides.slice(0, -2) : []), ...b.strides.slice(-2)] };
+  const packedB = packB(p, bMatrix, panel, node.name);
+  const [aRow, aK] = a.strides.slice(-2);
+  const tiles = Math.ceil(m / tile.rows);
+  const size = elem === 'f64' ? 8 : 4;
+  // Rows a multiple of 1 KiB apart fall on the same few cache sets; columns far apart waste their lines.
+  const packs = tiles > 1 && g.n >= 4 * panel && ((aRow * size) % 1024 === 0 || aK !== 1);
+  const aMatrix = packs ? packA(p, a, tile.rows, node.name) : a;
+  const spec: GemmSpec = {
+    name: kernelName(node.op, group.root.shape),
+    elem,
+    m,
+    n: g.n,
+    k: g.k,
+    batch: batch.map((extent, axis) => ({ extent, a: aMatrix.strides[axis], b: packedB.strides[axis] })),
+    tile,
+    a: packs ? { packed: true } : { packed: false, row: m === 1 ? 0 : aRow, k: aK },
+    after,
+    operands: views.map(({ dtype: type, strides }) => ({ dtype: type, strides })),
+  };
+  const { after: _, name: __, ...shapeOnly } = spec;
+  const args = [aMatrix, packedB, ...views].map((view) => argument(view));
+  p.addStep(() => gemmKernel(p.isa, spec), `gemm|${JSON.stringify(shapeOnly)}|${expressionKey(after)}`, args, 1, {
+    op: node.op,
+    name: node.name,
+    shapes: `${aValue.shape.join('x')}:${bValue.shape.join('x')}:${group.root.shape.join('x')}`,
+    layout: packs ? 'packed:packed' : isContiguous(a) ? 'plain:packed' : 'strided:packed',
+    epilogue: epilogueText(after),
+  });
+  return whole;
+}
+
+/** A result's view with the axes that vectors lack put back: [...batch, m, n]. */
+function withMatrixAxes(view: View, aIsVector: boolean, bIsVector: boolean, g: { batch: readonly number[]; m: number; n: number }): View {
+  const lead = g.batch.length;
+  const strides = [...view.strides];
+  if (aIsVector) strides.splice(lead, 0, 0);
+  if (bIsVector) strides.splice(lead + 1, 0, 0);
+  return { ...view, shape: [...g.batch, g.m, g.n], strides };
+}
+
+/** [...batch, k, n] -> [...batch, panel, k, lanes], zeros where n ends. Broadcast batch axes stay broadcast. */
+function packB(p: Planner, b: View, panel: number, name: string): View {
+  const [k, n] = b.shape.slice(-2);
+  const [sk, sn] = b.strides.slice(-2);
+  const batchStrides = b.strides.slice(0, -2);
+  const batch = b.shape.slice(0, -2).map((extent, axis) => (batchStrides[axis] === 0 ? 1 : extent));
+  const panels = Math.ceil(n / panel);
+  const rest = n % panel;
+  const fixed = rest > 0 ? { kind: `panels ${p.storages.length}`, fill: 0 } : undefined;
+  const packed = p.plain(b.dtype, [...batch, panels, k, panel], b.storage.constant, fixed);
+  const part = (from: number, count: number, lanes: number) => {
+    const shape = [...batch, count, k, lanes];
+    const source: View = { ...b, shape, offset: b.offset + from * panel * sn, strides: [...batchStrides, panel * sn, sk, sn] };
+    p.copy(source, { ...packed, shape, offset: from * k * panel }, 'PackMatrix', name);
+  };
+  const full = Math.floor(n / panel);
+  if (full > 0) part(0, full, panel);
+  if (rest > 0) part(full, 1, rest);
+  return { ...packed, strides: packed.strides.map((stride, axis) => (axis < batch.length && batchStrides[axis] === 0 ? 0 : stride)) };
+}
+
+/** [...batch, m, k] -> [...batch, tile, k, rows]; the rows that the last tile lacks are not read. */
+function packA(p: Planner, a: View, rows: number, name: string): View {
+  const [m, k] = a.shape.slice(-2);
+  const [sm, sk] = a.strides.slice(-2);
+  const batch = a.shape.slice(0, -2);
+  const batchStrides = a.strides.slice(0, -2);
+  const packed = p.plain(a.dtype, [...batch, Math.ceil(m / rows), k, rows], a.storage.constant);
+  const part = (from: number, count: number, height: number) => {
+    const shape = [...batch, count, k, height];
+    const source: View = { ...a, shape, offset: a.offset + from * rows * sm, strides: [...batchStrides, rows * sm, sk, sm] };
+    p.copy(source, { ...packed, shape, offset: from * k * rows }, 'PackMatrix', name);
+  };
+  const full = Math.floor(m / rows);
+  if (full > 0) part(0, full, rows);
+  if (m % rows > 0) part(full, 1, m % rows);
+  return packed;
+}

@@ -1,0 +1,271 @@
+/** Operators that move elements: most are views of their input and cost nothing, the others are copies or picks by tables. */
+import { constant, type DType, type Node, type Shape, sizeOf, tensorData, type TypedArray, type Value } from '../../../../graph/index.ts';
+import { gatherGeometry, normalizeAxis, padGeometry, padTables, type ResizeAxis, resizeGeometry, sliceGeometry, transposePerm } from '../../../../ops/index.ts';
+import { argReduceKernel, blockChannels, type Expression, scalarOf, takeKernel, type TakeSpec } from '../../kernels/index.ts';
+import { argument, type Halo, kernelName, type Planner } from '../planner.ts';
+import { broadcastView, reshapeView, sliceView, transposeView, type View } from '../view.ts';
+
+type Lower = (p: Planner, node: Node) => View;
+
+/** Operators whose result is another view of the input's memory. */
+export const viewOps: Readonly<Record<string, Lower>> = {
+  Identity: (p, node) => p.view(node.inputs[0] as Value),
+  Reshape: (p, node) => {
+    const { shape } = node.outputs[0];
+    const source = node.inputs[0] as Value;
+    return reshapeView(p.view(source), shape) ?? (reshapeView(p.contiguous(source), shape) as View);
+  },
+  Transpose: (p, node) => transposeView(p.view(node.inputs[0] as Value), transposePerm(node)),
+  Slice: (p, node) => {
+    const { starts, steps, shape } = sliceGeometry(node);
+    const source = node.inputs[0] as Value;
+    return sliceView(p.view(source), starts, steps, shape) ?? (sliceView(p.contiguous(source), starts, steps, shape) as View);
+  },
+  Expand: (p, node) => broadcastView(p.view(node.inputs[0] as Value), node.outputs[0].shape),
+};
+
+/** Operators that write their result, one after the other and nothing fused. */
+export const moveOps: Readonly<Record<string, Lower>> = {
+  Concat: lowerConcat,
+  Pad: lowerPad,
+  Gather: lowerGather,
+  Resize: lowerResize,
+  ArgMax: (p, node) => lowerArg(p, node, true),
+  ArgMin: (p, node) => lowerArg(p, node, false),
+};
+
+const allConstant = (views: readonly View[]): boolean => views.every(({ storage }) => storage.constant);
+
+function lowerConcat(p: Planner, node: Node): View {
+  const { dtype, shape } = node.outputs[0];
+  const axis = normalizeAxis(node.attrs.axis as number, shape.length);
+  const parts = (node.inputs as readonly Value[]).map((value) => p.view(value));
+  // Blocked stays blocked where the channels that are joined are whole blocks (the last part may end in a partial one).
+  const blocked =
+    axis === 1 && shape.length > 2 && dtype === 'float32' && parts.some(({ block }) => block?.axis === 1) &&
+    parts.slice(0, -1).every((part) => part.shape[1] % 16 === 0);
+  const constantParts = allConstant(parts);
+  const out = blocked ? p.blocked(dtype, shape, 1, constantParts, p.haloWishes.get(node.outputs[0])) : p.plain(dtype, shape, constantParts);
+  let at = 0;
+  for (const part of parts) {
+    const starts = shape.map((_, i) => (i === axis ? at : 0));
+    const place = blocked ? blockSlice(out, at, part.shape) : (sliceView(out, starts, shape.map(() => 1), part.shape) as View);
+    if (sizeOf(part.shape) > 0) p.copy(part, place, node.op, node.name);
+    at += part.shape[axis];
+  }
+  return out;
+}
+
+/** Channels from `at`, a multiple of 16, of a blocked view. */
+function blockSlice(view: View, at: number, shape: Shape): View {
+  const { stride } = view.block as { stride: number };
+  return { ...view, shape, offset: view.offset + (at / 16) * stride };
+}
+
+function lowerPad(p: Planner, node: Node): View {
+  const g = padGeometry(node);
+  const source = node.inputs[0] as Value;
+  const { dtype, shape } = node.outputs[0];
+  if (g.mode !== 'constant') {
+    let view = p.view(source);
+    padTables(g).forEach((indices, axis) => {
+      if (g.begin[axis] === 0 && g.end[axis] === 0) return;
+      view = takeAxis(p, view, axis, { indices, taps: 1 }, node.name, node.op);
+    });
+    return view;
+  }
+  const halo = padHalo(node);
+  if (halo) {
+    // The result is the input with its halo: a view, where the input was written with one.
+    const inner = source.shape[1] < blockChannels / 2 ? p.plainHaloView(p.view(source), node.name, halo) : p.blockedView(p.view(source), 1, node.name, halo);
+    const back = halo.begin.reduce((sum, n, i) => sum + n * inner.strides[i + 2], 0);
+    return { ...inner, shape, offset: inner.offset - back };
+  }
+  // Negative pads cut; what is left of the input goes into the filled result.
+  const cut = source.shape.map((dim, axis) => Math.max(0, dim + Math.min(0, g.begin[axis]) + Math.min(0, g.end[axis])));
+  const starts = g.begin.map((n) => Math.max(0, -n));
+  const view = p.view(source);
+  const inner = sliceView(view, starts, starts.map(() => 1), cut) ?? (sliceView(p.contiguous(source), starts, starts.map(() => 1), cut) as View);
+  const value = node.inputs[2] ?? constant(tensorData(dtype, [], zero(dtype)));
+  const out = p.plain(dtype, shape, allConstant([inner, p.view(value)]));
+  p.map(fillWith(value), [p.view(value)], [out], { op: node.op, name: node.name, epilogue: '' });
+  const place = sliceView(out, g.begin.map((n) => Math.max(0, n)), g.begin.map(() => 1), cut) as View;
+  if (sizeOf(cut) > 0) p.copy(inner, place, node.op, node.name);
+  return out;
+}
+
+/** Padding of the spatial axes of a float32 image by one number, as the halo its producer may as well write. */
+export function padHalo(node: Node): Halo | undefined {
+  const source = node.inputs[0] as Value;
+  if (source.dtype !== 'float32' || source.shape.length < 3) return undefined;
+  const { mode, begin, end } = padGeometry(node);
+  const spatial = [begin, end].every((list) => list[0] === 0 && list[1] === 0 && list.every((n) => n >= 0));
+  const fill = node.inputs[2] ? scalarOf(node.inputs[2]) : 0;
+  if (mode !== 'constant' || !spatial || fill === undefined) return undefined;
+  return { begin: begin.slice(2), end: end.slice(2), fill: Number(fill) };
+}
+
+/** A constant read as a leaf: memory of one element, repeated. */
+const fillWith = (value: Value): Expression => ({ nodes: [], leaves: [value], results: [value] });
+
+const zero = (dtype: DType): TypedArray => {
+  const arrays: Partial<Record<DType, TypedArray>> = {
+    float32: new Float32Array(1),
+    float64: new Float64Array(1),
+    int32: new Int32Array(1),
+    int64: new BigInt64Array(1),
+  };
+  return arrays[dtype] ?? new Uint8Array(1);
+};
+
+interface Table {
+  readonly indices: Int32Array;
+  readonly taps: number;
+  readonly weights?: Float32Array | Float64Array;
+  readonly fill?: number;
+}
+
+/** result[..., i, ...] = sum over taps of weight * view[..., index[i, tap], ...], along one axis. */
+function takeAxis(p: Planner, source: View, axis: number, table: Table, name: string, op: string): View {
+  const length = table.indices.length / table.taps;
+  const view = source.block?.axis === axis ? p.contiguousView(source, name) : source;
+  const indices = p.view(constant(tensorData('int32', [table.indices.length], table.indices)));
+  const weights = table.weights && p.view(constant(tensorData(view.dtype, [table.weights.length], table.weights)));
+  const shape = view.shape.map((dim, i) => (i === axis ? length : dim));
+  const out = view.block
+    ? p.blocked(view.dtype, shape, view.block.axis, view.storage.constant)
+    : p.plain(view.dtype, shape, view.storage.constant);
+  return take(p, view, out, axis, indices, weights, { taps: table.taps, length, indexDtype: 'int32', fill: table.fill }, name, op);
+}
+
+function take(
+  p: Planner,
+  view: View,
+  out: View,
+  axis: number,
+  indices: View,
+  weights: View | undefined,
+  g: { taps: number; length: number; indexDtype: 'int32' | 'int64'; fill?: number },
+  name: string,
+  op: string,
+): View {
+  const rank = view.shape.length;
+  const axisOf = (i: number) =>
+    i === view.block?.axis
+      ? { extent: Math.ceil(view.shape[i] / 16), data: view.block.stride, result: (out.block as { stride: number }).stride }
+      : { extent: view.shape[i], data: view.strides[i], result: out.strides[i] };
+  const before = Array.from({ length: axis }, (_, i) => axisOf(i));
+  const after = Array.from({ length: rank - axis - 1 }, (_, i) => axisOf(axis + 1 + i));
+  const spec: TakeSpec = {
+    name: kernelName(op, out.shape),
+    dtype: view.dtype,
+    outer: before,
+    length: g.length,
+    taps: g.taps,
+    dim: view.shape[axis],
+    stride: { data: view.strides[axis], result: out.strides[axis] },
+    inner: view.block ? [...after, { extent: 16, data: 1, result: 1 }] : mergeInner(after),
+    indexDtype: g.indexDtype,
+    weighted: weights !== undefined,
+    fill: g.fill,
+  };
+  if (sizeOf(out.shape) === 0) return out;
+  const views = [view, indices, ...(weights ? [weights] : []), out];
+  p.addStep(() => takeKernel(p.isa, spec), `take|${JSON.stringify({ ...spec, name: '' })}`, views.map((v) => argument(v)), 1, {
+    op,
+    name,
+    shapes: `${view.shape.join('x')}:${out.shape.join('x')}`,
+    layout: out.block ? 'nCx16c' : 'plain',
+    epilogue: '',
+  });
+  return out;
+}
+
+/** Neighbouring axes that both sides walk as one. */
+function mergeInner(axes: readonly { extent: number; data: number; result: number }[]) {
+  const merged: { extent: number; data: number; result: number }[] = [];
+  for (const axis of axes) {
+    const last = merged[merged.length - 1];
+    if (last && last.data === axis.data * axis.extent && last.result === axis.result * axis.extent) {
+      merged[merged.length - 1] = { extent: last.extent * axis.extent, data: axis.data, result: axis.result };
+    } else merged.push(axis);
+  }
+  return merged;
+}
+
+function lowerGather(p: Planner, node: Node): View {
+  const [data, indices] = node.inputs as readonly Value[];
+  const g = gatherGeometry(node);
+  const view = p.unblocked(data);
+  const index = p.contiguous(indices);
+  const shape = [...data.shape.slice(0, g.axis), g.indices, ...data.shape.slice(g.axis + 1)];
+  const out = p.plain(data.dtype, shape, allConstant([view, index]));
+  const indexDtype = indices.dtype as 'int32' | 'int64';
+  take(p, view, out, g.axis, index, undefined, { taps: 1, length: g.indices, indexDtype }, node.name, node.op);
+  return reshapeView(out, g.shape) as View;
+}
+
+function lowerResize(p: Planner, node: Node): View {
+  const g = resizeGeometry(node);
+  const source = node.inputs[0] as Value;
+  const float = source.dtype === 'float64' ? Float64Array : Float32Array;
+  let view = p.view(source);
+  // The axis that shrinks most first: the others then have less to do.
+  const axes = [...g.axes].sort((a, b) => a.outSize / a.inSize - b.outSize / b.inSize);
+  for (const axis of axes) {
+    const outside = axis.outside;
+    const indices = outside ? axis.indices.map((index, i) => (outside[Math.floor(i / axis.taps)] ? 0 : index)) : axis.indices;
+    const weights = axis.taps === 1 && !outside ? undefined : axisWeights(axis, float);
+    view = takeAxis(p, view, axis.axis, { indices, taps: axis.taps, weights }, node.name, node.op);
+    if (outside && g.extrapolation !== 0) view = extrapolate(p, view, axis, g.extrapolation, node);
+  }
+  return view;
+}
+
+const axisWeights = (axis: ResizeAxis, Float: typeof Float32Array | typeof Float64Array): Float32Array | Float64Array =>
+  new Float(axis.weights.map((weight, i) => (axis.outside?.[Math.floor(i / axis.taps)] ? 0 : weight)));
+
+/** Overwrites what lies beyond the input along an axis. */
+function extrapolate(p: Planner, view: View, axis: ResizeAxis, value: number, node: Node): View {
+  const plain = p.contiguousView(view, node.name);
+  const out = p.plain(plain.dtype, plain.shape, plain.storage.constant);
+  p.copy(plain, out, node.op, node.name);
+  const data = plain.dtype === 'float64' ? new Float64Array([value]) : new Float32Array([value]);
+  const fill = constant(tensorData(plain.dtype, [1], data));
+  (axis.outside as Uint8Array).forEach((beyond, i) => {
+    if (!beyond) return;
+    const one = plain.shape.map((dim, a) => (a === axis.axis ? 1 : dim));
+    const place = sliceView(out, plain.shape.map((_, a) => (a === axis.axis ? i : 0)), plain.shape.map(() => 1), one) as View;
+    p.map(fillWith(fill), [p.view(fill)], [place], { op: node.op, name: node.name, epilogue: '' });
+  });
+  return out;
+}
+
+function lowerArg(p: Planner, node: Node, greatest: boolean): View {
+  const source = node.inputs[0] as Value;
+  const view = p.unblocked(source);
+  const axis = normalizeAxis((node.attrs.axis as number | undefined) ?? 0, source.shape.length);
+  const keep = source.shape.map((_, i) => i).filter((i) => i !== axis);
+  const out = p.plain('int64', node.outputs[0].shape, view.storage.constant);
+  const kept = reshapeView(out, keep.map((i) => source.shape[i])) as View;
+  const spec = {
+    name: kernelName(node.op, out.shape),
+    dtype: source.dtype,
+    extents: kept.shape,
+    data: keep.map((i) => view.strides[i]),
+    result: kept.strides,
+    length: source.shape[axis],
+    stride: view.strides[axis],
+    greatest,
+    selectLast: node.attrs.select_last_index === 1 || node.attrs.select_last_index === true,
+  };
+  if (sizeOf(out.shape) === 0) return out;
+  p.addStep(() => argReduceKernel(p.isa, spec), `arg|${JSON.stringify({ ...spec, name: '' })}`, [argument(view), argument(out)], 1, {
+    op: node.op,
+    name: node.name,
+    shapes: `${source.shape.join('x')}:${out.shape.join('x')}`,
+    layout: 'plain',
+    epilogue: '',
+  });
+  return out;
+}

@@ -1,0 +1,75 @@
+/** Pooling: a reduction over a sliding window, which is a strided view of the input and its halo. */
+import { apply, constant, type DType, input, type Node, type Shape, sizeOf, tensorData, type Value } from '../../../../graph/index.ts';
+import { poolCounts, poolGeometry } from '../../../../ops/index.ts';
+import { blockChannels, type Expression, identity } from '../../kernels/index.ts';
+import { expressionOf, type Group } from '../fuse.ts';
+import type { Planner } from '../planner.ts';
+import { broadcastView, type View, windowView } from '../view.ts';
+import { haloOf } from './conv.ts';
+import { lowerReduction } from './reduce.ts';
+
+/** What the padding of a maximum must not exceed. */
+const lowest: Partial<Record<DType, number>> = { uint8: 0, int8: -128, int32: -(2 ** 31), int64: -(2 ** 62) };
+
+export const poolFill = (node: Node): number => (node.op === 'MaxPool' ? (lowest[node.outputs[0].dtype] ?? -Infinity) : 0);
+
+export function lowerPool(p: Planner, group: Group): View {
+  const node = group.anchor as Node;
+  const g = poolGeometry(node);
+  const source = node.inputs[0] as Value;
+  const shape = group.root.shape;
+  const halo = haloOf(g, poolFill(node));
+  const view = p.view(source);
+  const isBlocked = source.dtype === 'float32' && (view.block?.axis === 1 || g.channels >= blockChannels / 2);
+  const padded = isBlocked ? p.blockedView(view, 1, node.name, halo) : p.plainHaloView(p.unblockedView(view, node.name), node.name, halo);
+  const moved: View = { ...padded, offset: padded.offset - g.padsBegin.reduce((sum, pad, axis) => sum + pad * padded.strides[axis + 2], 0) };
+  const windows = windowView(moved, g.outSpatial, g);
+  const out = isBlocked ? p.blocked('float32', shape, 1, false, p.haloWishes.get(group.root)) : p.plain(source.dtype, shape, view.storage.constant);
+  const fused = expressionOf(group.after, group.root, node.outputs[0]);
+  const { after, counts, mean } = node.op === 'AveragePool' ? averaged(node, fused, poolCounts(g), g.outSpatial) : { after: fused, counts: [], mean: false };
+  const leafViews = [...counts.map((value) => p.view(value)), ...fused.leaves.slice(1).map((leaf) => p.view(leaf))];
+  const spread = leafViews.map((leaf) => {
+    const wide = broadcastView(leaf, shape);
+    return wide.block && (!isBlocked || wide.block.axis !== 1) ? broadcastView(p.contiguousView(leaf, node.name), shape) : wide;
+  });
+  return lowerReduction(p, {
+    label: { op: node.op, name: node.name },
+    operation: node.op === 'MaxPool' ? 'max' : mean ? 'mean' : 'sum',
+    propagateNaN: false,
+    shape: windows.shape,
+    keptRank: 2 + g.kernel.length,
+    before: identity(source),
+    beforeViews: [windows],
+    after,
+    afterViews: spread,
+    out,
+  });
+}
+
+/** An average divides by one number everywhere, or by a table of counts that is one more operand. */
+function averaged(node: Node, fused: Expression, counts: readonly Int32Array[], outSpatial: Shape): { after: Expression; counts: Value[]; mean: boolean } {
+  const kernel = sizeOf(node.attrs.kernel_shape as readonly number[]);
+  const table = new Float64Array(sizeOf(outSpatial));
+  table.forEach((_, i) => {
+    let rest = i;
+    let count = 1;
+    for (let axis = outSpatial.length - 1; axis >= 0; axis--) {
+      count *= counts[axis][rest % outSpatial[axis]];
+      rest = Math.floor(rest / outSpatial[axis]);
+    }
+    table[i] = count;
+  });
+  if (table.every((count) => count === kernel)) return { after: fused, counts: [], mean: true };
+  const sum = node.outputs[0];
+  const data = sum.dtype === 'float64' ? table : Float32Array.from(table);
+  const divisor = constant(tensorData(sum.dtype, [...outSpatial], data));
+  // The fused nodes read the quotient where they read the pool's result.
+  const raw = input('sum', sum.dtype, sum.shape);
+  const quotient = apply('Div', [raw, divisor]).node;
+  const renamed = Object.assign(Object.create(Object.getPrototypeOf(quotient)) as Node, quotient, { outputs: [sum] });
+  return {
+    after: { nodes: [renamed, ...fused.nodes], leaves: [raw, divisor, ...fused.leaves.slice(1)], results: fused.results },
+    counts: [divisor],
+    mean: false,
+  };
+}

@@ -1,0 +1,234 @@
+/**
+ * The planner's workbench: storages, views and steps as they come to be while groups are lowered one after the other. Steps
+ * that read only constants become setup steps: packing weights is an ordinary map that happens to run once.
+ */
+import { constantOf, type DType, dtypes, formatType, type Shape, sizeOf, type Value } from '../../../graph/index.ts';
+import type { Isa, KernelCode } from '../codegen/index.ts';
+import { blockChannels, type Expression, identity, mapKernel, type TaskedKernel } from '../kernels/index.ts';
+import { PlanError } from './errors.ts';
+import { expressionKey } from './key.ts';
+import { broadcastView, bytesOfView, isContiguous, piecesOf, plainView, type Storage, type View } from './view.ts';
+
+/** Zero or -Infinity around the spatial axes of a blocked or plain [n, c, ...spatial] view. */
+export interface Halo {
+  readonly begin: readonly number[];
+  readonly end: readonly number[];
+  readonly fill: number;
+}
+
+export interface StepLabel {
+  readonly op: string;
+  readonly name: string;
+  readonly shapes: string;
+  readonly layout: string;
+  readonly epilogue: string;
+}
+
+export interface PlannedArgument {
+  readonly storage: Storage;
+  readonly offsetBytes: number;
+}
+
+export interface PlannedStep {
+  readonly kernel: number;
+  readonly tasks: number;
+  readonly args: readonly PlannedArgument[];
+  /** How many of the args, at the end, are written. */
+  readonly writes: number;
+  readonly label: StepLabel;
+}
+
+/** What the groups' demand says of a value before it is computed: where its consumers want padding around it. */
+export type HaloWishes = ReadonlyMap<Value, Halo>;
+
+export class Planner {
+  readonly isa: Isa;
+  readonly kernels: KernelCode[] = [];
+  readonly steps: PlannedStep[] = [];
+  readonly setup: PlannedStep[] = [];
+  readonly storages: Storage[] = [];
+  readonly views = new Map<Value, View>();
+  readonly haloWishes: HaloWishes;
+  private readonly kernelsByKey = new Map<string, { index: number; tasks: number }>();
+  private readonly converted = new Map<string, View>();
+
+  constructor(isa: Isa, haloWishes: HaloWishes) {
+    this.isa = isa;
+    this.haloWishes = haloWishes;
+  }
+
+  // ---- storages
+  storage(bytes: number, options: Partial<Pick<Storage, 'constant' | 'data' | 'fixed'>> = {}): Storage {
+    const storage: Storage = { id: this.storages.length, bytes, constant: false, ...options };
+    this.storages.push(storage);
+    return storage;
+  }
+
+  /** Memory for a plain tensor. `constant`: made from constants only. */
+  plain(dtype: DType, shape: Shape, constant: boolean, fixed?: Storage['fixed']): View {
+    return plainView(this.storage(bytesOfView(shape, dtype), { constant, fixed }), dtype, shape);
+  }
+
+  /** Memory for a tensor blocked along `axis`, with a halo around the axes after it. */
+  blocked(dtype: DType, shape: Shape, axis: number, constant: boolean, halo?: Halo): View {
+    const blocks = Math.ceil(shape[axis] / blockChannels);
+    const inner = shape.slice(axis + 1).map((dim, i) => dim + (halo ? halo.begin[i] + halo.end[i] : 0));
+    const strides = new Array<number>(shape.length).fill(0);
+    let stride = blockChannels;
+    let offset = 0;
+    for (let a = shape.length - 1; a > axis; a--) {
+      strides[a] = stride;
+      if (halo) offset += halo.begin[a - axis - 1] * stride;
+      stride *= inner[a - axis - 1];
+    }
+    const block = { axis, stride };
+    strides[axis] = 1;
+    stride *= blocks;
+    for (let a = axis - 1; a >= 0; a--) {
+      strides[a] = stride;
+      stride *= shape[a];
+    }
+    return { storage: this.haloed(stride, dtype, halo, [shape, axis], constant), dtype, shape, strides, offset, block };
+  }
+
+  /** Memory for a plain [n, c, ...spatial] tensor with a halo around the spatial axes. */
+  plainWithHalo(dtype: DType, shape: Shape, constant: boolean, halo: Halo): View {
+    const padded = shape.map((dim, axis) => (axis < 2 ? dim : dim + halo.begin[axis - 2] + halo.end[axis - 2]));
+    const whole = plainView(this.storage(0), dtype, padded);
+    const offset = halo.begin.reduce((sum, begin, i) => sum + begin * whole.strides[i + 2], 0);
+    return { ...whole, storage: this.haloed(sizeOf(padded), dtype, halo, [shape], constant), shape, offset };
+  }
+
+  private haloed(elements: number, dtype: DType, halo: Halo | undefined, shape: unknown, constant: boolean): Storage {
+    const fixed = halo && !isEmpty(halo) ? { kind: JSON.stringify([shape, halo, dtype]), fill: halo.fill } : undefined;
+    return this.storage(elements * dtypes[dtype].bytes, { constant, fixed });
+  }
+
+  // ---- values
+  view(value: Value): View {
+    const known = this.views.get(value);
+    if (known) return known;
+    const tensor = constantOf(value);
+    if (!tensor) throw new PlanError(`${value.node.op} '${value.node.name}' (${formatType(value)}) is read before it is computed`);
+    const storage = this.storage(tensor.data.byteLength, { constant: true, data: tensor.data });
+    const view = plainView(storage, value.dtype, value.shape);
+    this.views.set(value, view);
+    return view;
+  }
+
+  /** Row-major without gaps; copies where the value lies otherwise. */
+  contiguous(value: Value): View {
+    return this.contiguousView(this.view(value), value.node.name);
+  }
+
+  contiguousView(view: View, name: string): View {
+    if (isContiguous(view)) return view;
+    return this.convert(view, 'plain', () => {
+      const out = this.plain(view.dtype, view.shape, view.storage.constant);
+      this.copy(view, out, 'Reorder', name);
+      return out;
+    });
+  }
+
+  /** Without blocks, at any strides. */
+  unblocked(value: Value): View {
+    return this.unblockedView(this.view(value), value.node.name);
+  }
+
+  unblockedView(view: View, name: string): View {
+    return view.block ? this.contiguousView(view, name) : view;
+  }
+
+  /** Blocked along `axis`, with at least the given halo. */
+  blockedView(view: View, axis: number, name: string, halo?: Halo): View {
+    if (view.block?.axis === axis && (!halo || this.hasHalo(view, halo))) return view;
+    return this.convert(view, `blocked ${axis} ${JSON.stringify(halo)}`, () => {
+      const out = this.blocked(view.dtype, view.shape, axis, view.storage.constant, halo);
+      this.copy(view, out, 'Reorder', name);
+      return out;
+    });
+  }
+
+  /** A plain [n, c, ...spatial] view with a halo. */
+  plainHaloView(view: View, name: string, halo: Halo): View {
+    if (!view.block && isEmpty(halo)) return view;
+    return this.convert(view, `halo ${JSON.stringify(halo)}`, () => {
+      const out = this.plainWithHalo(view.dtype, view.shape, view.storage.constant, halo);
+      this.copy(view, out, 'Pad', name);
+      return out;
+    });
+  }
+
+  /** Whether a blocked view lies in a storage that has room for `halo` around it, filled as asked. */
+  private hasHalo(view: View, halo: Halo): boolean {
+    if (isEmpty(halo)) return true;
+    const fixed = view.storage.fixed;
+    if (!fixed || !Object.is(fixed.fill, halo.fill)) return false;
+    const [[shape], has] = JSON.parse(fixed.kind) as [[Shape], Halo];
+    // A view that has made the halo part of its shape (Pad) has none left.
+    if (shape.length !== view.shape.length || shape.some((dim, axis) => dim !== view.shape[axis])) return false;
+    return halo.begin.every((n, i) => n <= has.begin[i]) && halo.end.every((n, i) => n <= has.end[i]);
+  }
+
+  private convert(view: View, target: string, make: () => View): View {
+    const { storage, offset, strides, shape, block } = view;
+    const key = `${target}|${storage.id}|${offset}|${strides}|${shape}|${block?.axis},${block?.stride}`;
+    let out = this.converted.get(key);
+    if (!out) this.converted.set(key, (out = make()));
+    return out;
+  }
+
+  // ---- steps
+  addStep(kernel: TaskedKernel | (() => TaskedKernel), key: string, args: readonly PlannedArgument[], writes: number, label: StepLabel): void {
+    let entry = this.kernelsByKey.get(key);
+    if (!entry) {
+      const made = typeof kernel === 'function' ? kernel() : kernel;
+      entry = { index: this.kernels.push(made.code) - 1, tasks: made.tasks };
+      this.kernelsByKey.set(key, entry);
+    }
+    const constant = args.slice(args.length - writes).every(({ storage }) => storage.constant);
+    (constant ? this.setup : this.steps).push({ kernel: entry.index, tasks: entry.tasks, args, writes, label });
+  }
+
+  copy(from: View, to: View, op: string, name: string): void {
+    const leaf = { dtype: from.dtype, shape: from.shape } as Value;
+    this.map(identity(leaf), [from], [to], { op, name, epilogue: '' });
+  }
+
+  /** Steps that compute an expression: leaves and results as views of one shape (leaves may be broadcast to it). */
+  map(expression: Expression, leaves: readonly View[], results: readonly View[], label: { op: string; name: string; epilogue: string }): void {
+    const shape = results[0].shape;
+    if (sizeOf(shape) === 0) return;
+    const spread = leaves.map((view) => broadcastView(view, shape));
+    const blockAxis = results[0].block?.axis ?? spread.find(({ block }) => block)?.block?.axis;
+    const aligned = spread.map((view, i) => (view.block && view.block.axis !== blockAxis ? broadcastView(this.contiguousView(leaves[i], label.name), shape) : view));
+    const views = [...aligned, ...results];
+    const pieces = piecesOf(shape, views);
+    if (!pieces) throw new PlanError(`${label.op} '${label.name}': results blocked along different axes`);
+    for (const piece of pieces) {
+      const spec = { name: kernelName(label.op, shape), extents: piece.extents, expression, operands: piece.operands, valid: piece.valid };
+      const key = `map|${JSON.stringify([piece.extents, piece.operands.map(({ dtype, strides, padded }) => [dtype, strides, padded]), piece.valid])}|${expressionKey(expression)}`;
+      const args = views.map((view, i) => argument(view, piece.operands[i].offset));
+      this.addStep(() => mapKernel(this.isa, spec), key, args, results.length, {
+        ...label,
+        shapes: views.map((view) => view.shape.join('x')).join(':'),
+        layout: layoutOf(results[0]),
+      });
+    }
+  }
+}
+
+const isEmpty = ({ begin, end }: Halo): boolean => [...begin, ...end].every((n) => n === 0);
+
+export const argument = (view: View, offset = view.offset): PlannedArgument => ({
+  storage: view.storage,
+  offsetBytes: offset * dtypes[view.dtype].bytes,
+});
+
+export const kernelName = (op: string, shape: Shape): string => `${op}_${shape.join('x')}`;
+
+/** `plain`, or as nChw16c with its halo, for the verbose log. */
+export function layoutOf(view: View): string {
+  if (!view.block) return isContiguous(view) ? 'plain' : 'strided';
+  return view.storage.fixed ? 'nCx16c+halo' : 'nCx16c';
+}

@@ -1,0 +1,75 @@
+/** What a graph becomes before it is planned: constants folded, and only operators that this device runs left. */
+import { apply, constant, fromNumbers, type Graph, type Node, type Value } from '../../../graph/index.ts';
+import { convTransposeGeometry } from '../../../ops/index.ts';
+import { type Decompose, decompose, foldConstants } from '../../../optimize/index.ts';
+import { emittableOps } from '../kernels/index.ts';
+import { anchorRules } from './fuse.ts';
+import { moveOps, viewOps } from './lower/movement.ts';
+
+export const isNative = (op: string): boolean =>
+  op in anchorRules || op in viewOps || op in moveOps || emittableOps.has(op) || op === 'Constant' || op === 'Input';
+
+export function prepare(graph: Graph): Graph {
+  const simple = decompose(foldConstants(graph), (node) => isNative(node.op), (node) => own[node.op]?.(node));
+  return foldConstants(simple);
+}
+
+const int64s = (values: readonly number[]): Value => constant(fromNumbers('int64', [values.length], values));
+
+const own: Readonly<Record<string, Decompose>> = {
+  /** A bias is an addition like any other, and fuses like any other. */
+  Conv: (node) => {
+    const [x, w, bias] = node.inputs;
+    if (!bias) return undefined;
+    const sum = apply('Conv', [x, w], node.attrs, node.name);
+    const spatial = sum.shape.slice(2).map(() => 1);
+    return [apply('Add', [sum, apply('Reshape', [bias, int64s([bias.shape[0], ...spatial])])], {}, node.name)];
+  },
+  ConvTranspose: convTranspose,
+  Softmax: (node) => {
+    const x = node.inputs[0] as Value;
+    const axis = int64s([(node.attrs.axis as number | undefined) ?? -1]);
+    const shifted = apply('Sub', [x, apply('ReduceMax', [x, axis], { keepdims: 1 })]);
+    const powers = apply('Exp', [shifted]);
+    return [apply('Div', [powers, apply('ReduceSum', [powers, axis], { keepdims: 1 })], {}, node.name)];
+  },
+};
+
+/**
+ * A transposed convolution is a convolution of the input with zeros between its elements, by the kernel turned round, with
+ * input and output channels of each group exchanged (Dumoulin and Visin, "A guide to convolution arithmetic", 2016).
+ */
+function convTranspose(node: Node): readonly Value[] {
+  const g = convTransposeGeometry(node);
+  const [x, w, bias] = node.inputs as readonly Value[];
+  const rank = g.kernel.length;
+  const inGroup = g.inChannels / g.groups;
+  const outGroup = g.outChannels / g.groups;
+  // [n, c, h, w] -> [n, c, h, 1, w, 1] -> pad the ones to the stride -> [n, c, h * s, w * s] without the last s - 1
+  let spread = x;
+  if (g.strides.some((s) => s > 1)) {
+    const apart = g.spatial.flatMap((size) => [size, 1]);
+    const begin = new Array<number>(2 + 2 * rank).fill(0);
+    const end = [0, 0, ...g.strides.flatMap((s) => [0, s - 1])];
+    const open = apply('Reshape', [x, int64s([g.n, g.inChannels, ...apart])]);
+    const padded = apply('Pad', [open, int64s([...begin, ...end])]);
+    spread = apply('Reshape', [padded, int64s([g.n, g.inChannels, ...g.spatial.map((size, i) => size * g.strides[i])])]);
+  }
+  // Padding so that every result element sees the kernel whole; negative padding cuts.
+  const before = g.kernel.map((k, i) => (k - 1) * g.dilations[i] - g.padsBegin[i]);
+  const after = g.outSpatial.map((size, i) => size + (g.kernel[i] - 1) * g.dilations[i] - g.spatial[i] * g.strides[i] - before[i]);
+  const placed = apply('Pad', [spread, int64s([0, 0, ...before, 0, 0, ...after])]);
+  const grouped = apply('Reshape', [w, int64s([g.groups, inGroup, outGroup, ...g.kernel])]);
+  const axes = g.kernel.map((_, i) => 3 + i);
+  const exchanged = apply('Transpose', [grouped, ], { perm: [0, 2, 1, ...axes] });
+  const flipped = apply('Slice', [
+    exchanged,
+    int64s(axes.map(() => -1)),
+    int64s(axes.map(() => -(2 ** 31))),
+    int64s(axes),
+    int64s(axes.map(() => -1)),
+  ]);
+  const weights = apply('Reshape', [flipped, int64s([g.outChannels, inGroup, ...g.kernel])]);
+  const attrs = { group: g.groups, dilations: [...g.dilations], kernel_shape: [...g.kernel] };
+  return [apply('Conv', bias ? [placed, weights, bias] : [placed, weights], attrs, node.name)];
+}
