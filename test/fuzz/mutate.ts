@@ -59,6 +59,23 @@ const numbers = [0, 1, -1, 2, 3, 7, 64, 255, 65536, 2 ** 31 - 1, 2 ** 31, -(2 **
 /** A protobuf file with fields of one message changed, lost, repeated or exchanged; still well-formed. */
 export function mutateMessage<S extends Schema>(schema: S, kind: keyof S & string, bytes: Uint8Array, random: Random): Uint8Array {
   const message = decode(schema, kind, bytes) as Record<string, unknown>;
+  mutateFields(message, random);
+  try {
+    return concatBytes(encode(schema, kind, message as never));
+  } catch {
+    // A number that its field cannot hold.
+    return bytes;
+  }
+}
+
+/** JSON text with values changed, lost, repeated or exchanged; still JSON. */
+export function mutateJson(text: string, random: Random): string {
+  const value = JSON.parse(text) as Record<string, unknown>;
+  mutateFields(value, random);
+  return JSON.stringify(value);
+}
+
+function mutateFields(message: Record<string, unknown>, random: Random): void {
   const slots: { holder: Record<string, unknown>; key: string }[] = [];
   const texts: string[] = ['', 'x'];
   const visit = (holder: Record<string, unknown>) => {
@@ -76,12 +93,6 @@ export function mutateMessage<S extends Schema>(schema: S, kind: keyof S & strin
   for (let count = 1 + random.below(3); count > 0; count--) {
     const { holder, key } = random.pick(slots);
     holder[key] = changed(holder[key], random, texts);
-  }
-  try {
-    return concatBytes(encode(schema, kind, message as never));
-  } catch {
-    // A number that its field cannot hold.
-    return bytes;
   }
 }
 

@@ -1,30 +1,13 @@
 /** What is damaged, and how it is loaded: one row a file. Whatever comes of a damaged file, `load` gives it or says why not. */
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import type { Model } from '../../src/graph/index.ts';
 import { importOnnx } from '../../src/formats/index.ts';
 import { schema } from '../../src/formats/onnx/schema.ts';
 import { counting, f32, graphAttribute, i64, node, onnxFile, valueInfo } from '../formats/onnx-model.ts';
 import { writeTensor } from '../../src/formats/onnx/tensors.ts';
 import { mutateMessage } from './mutate.ts';
-import type { Random } from './random.ts';
-
-export interface Seed {
-  readonly name: string;
-  readonly bytes: Uint8Array;
-  /** Reads the file and builds what it describes. */
-  load(bytes: Uint8Array): unknown;
-  /** Even whole it may be refused: it has what is not supported. */
-  readonly mayFail?: boolean;
-  /** Damage that keeps the file well-formed. */
-  mutate?(bytes: Uint8Array, random: Random): Uint8Array;
-}
-
-/** Builds a model with small sizes for its free dimensions. */
-export function buildSmall(model: Model): unknown {
-  const sizes = model.inputs.map(({ name, shape }) => [name, shape.map((dim) => (typeof dim === 'number' ? dim : 2))]);
-  return model.build(Object.fromEntries(sizes));
-}
+import { buildSmall, type Seed } from './seed.ts';
+import { safetensorsSeed, tfjsSeeds } from './tfjs-seeds.ts';
 
 const onnx = (name: string, bytes: Uint8Array): Seed => ({
   name,
@@ -135,4 +118,4 @@ function installedSeeds(): Seed[] {
   return chosen.filter(({ bytes }) => bytes.length < 20_000);
 }
 
-export const seeds: readonly Seed[] = [...onnxSeeds, ...installedSeeds()];
+export const seeds: readonly Seed[] = [...onnxSeeds, ...tfjsSeeds, safetensorsSeed, ...installedSeeds()];
