@@ -34,19 +34,25 @@ interface Pages {
 }
 
 const PAGE = 4096;
-let loading: Promise<Native | { unavailable: string }> | undefined;
+let loaded: Native | { unavailable: string } | undefined;
 
 /** Loads koffi and proves that generated code runs here, once in each thread; or says why it cannot. */
-export function loadNative(): Promise<Native | { unavailable: string }> {
-  return (loading ??= load().catch((error: unknown) => ({
-    unavailable: `native code cannot run here: ${error instanceof Error ? error.message : String(error)}`,
-  })));
+export function loadNative(): Native | { unavailable: string } {
+  if (loaded) return loaded;
+  try {
+    loaded = load();
+  } catch (error) {
+    const reason = error instanceof Error ? error.message : String(error);
+    loaded = { unavailable: `native code cannot run here: ${reason}` };
+  }
+  return loaded;
 }
 
-async function load(): Promise<Native | { unavailable: string }> {
+function load(): Native | { unavailable: string } {
   if (typeof process === 'undefined' || !process.versions?.node) return { unavailable: 'native code needs Node' };
   if (process.arch !== 'x64') return { unavailable: `native code is generated for x64, this is ${process.arch}` };
-  const { default: koffi } = await import('koffi');
+  // Not an import: bundlers for the browser must not follow it, and a synchronous run may be what first asks.
+  const koffi = process.getBuiltinModule('node:module').createRequire(import.meta.url)('koffi') as Koffi;
   // Opening a library is also what readies koffi in a worker thread: a call by address before it would crash.
   const pages = process.platform === 'win32' ? windowsPages(koffi) : posixPages(koffi);
   const abi: Abi = process.platform === 'win32' ? 'win64' : 'sysv';

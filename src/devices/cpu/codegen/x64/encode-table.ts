@@ -185,7 +185,7 @@ export interface GprRow {
   readonly imm: number;
   /** The opcode that takes an imm8 instead, or 0. */
   readonly short: number;
-  /** Which operand is an 8-bit register: 'R', 'M' or ''. */
+  /** Roles that are 8-bit registers. */
   readonly byte: string;
 }
 
@@ -195,7 +195,7 @@ const generalRows = {
   mov32: 'W0 8B RM',
   mov32Store: 'W0 89 MR',
   mov16Store: 'W0 89 MR prefix66',
-  mov8Store: 'W0 88 MR byteR',
+  mov8Store: 'W0 88 MR byteMR',
   movImm32: 'W0 B8 OI imm4',
   movImmSigned: 'W1 C7/0 MI imm4',
   movImm64: 'W1 B8 OI imm8',
@@ -230,7 +230,7 @@ const generalRows = {
   callReg: 'W0 FF/2 M',
   push: 'W0 50 O',
   pop: 'W0 58 O',
-  lockXadd32: 'W0 0FC1 MR prefixF0',
+  xadd32: 'W0 0FC1 MR prefixF0',
   prefetcht0: 'W0 0F18/1 M',
   prefetcht1: 'W0 0F18/2 M',
 } as const;
@@ -288,7 +288,7 @@ function generalRow(name: string, text: string): GprRow {
   const [opcode, digit] = code.split('/');
   const escape = opcode.length === 4;
   return {
-    name: name.replace(/(Imm64|ImmSigned|Imm32|Imm|Store|Reg|Wide)$/, '').replace(/^(mov|xor|lockXadd)(8|16|32)$/, '$1'),
+    name: name.replace(/(Imm64|ImmSigned|Imm32|Imm|Store|Reg|Wide)$/, '').replace(/^(movzx|movsx|mov|xor|xadd)(8|16|32)$/, '$1'),
     w: w === 'W1' ? 1 : 0,
     prefix: parseInt(option('prefix') || '0', 16),
     escape,

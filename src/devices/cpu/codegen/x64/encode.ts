@@ -243,8 +243,10 @@ export class Assembler {
       if (inRegister) rex |= rm >> 3;
       else rex |= ((Math.max(rm.index, 0) >> 3) << 1) | (Math.max(rm.base, 0) >> 3);
     }
-    const byteRegister = row.byte === 'R' ? field : row.byte === 'M' && inRegister ? rm : 0;
-    if (rex !== 0 || byteRegister >= 4) this.byte(0x40 | rex);
+    // Without a rex prefix, 8-bit registers 4 to 7 would be ah, ch, dh, bh.
+    const byteR = row.byte.includes('R') && field >= 4;
+    const byteM = row.byte.includes('M') && inRegister && rm >= 4;
+    if (rex !== 0 || byteR || byteM) this.byte(0x40 | rex);
     if (row.escape) this.byte(0x0f);
     if (!hasModrm) this.byte(row.opcode | (reg & 7));
     else {

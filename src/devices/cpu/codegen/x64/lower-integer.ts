@@ -293,7 +293,7 @@ export const integerRows: Partial<Record<Op, Lowering>> = {
     emit: (e, inst) => {
       const dst = e.dst(inst);
       e.asm.constant(dst, Number(inst.imm) | 0);
-      e.asm.gpr(G.lockXadd32, dst, e.address(inst.mem!));
+      e.asm.gpr(G.xadd32, dst, e.address(inst.mem!));
       e.asm.gpr(G.movsxd, dst, dst);
     },
   },
