@@ -9,5 +9,6 @@ export const cpu: Device = {
   compile,
 };
 
+export { measurePeak, type Peak } from './peak.ts';
 export { PlanError } from './plan/index.ts';
 export { type Cores, countCores, getRuntime, type IsaReport, RuntimeError, surveyIsas } from './runtime/index.ts';

@@ -9,7 +9,7 @@ import { epilogueText } from './key.ts';
 import { convKind, haloOf, lowerConv } from './lower/conv.ts';
 import { lowerMatMul } from './lower/matmul.ts';
 import { moveOps, padHalo, viewOps } from './lower/movement.ts';
-import { lowerPool, poolFill } from './lower/pool.ts';
+import { lowerPool, lowerPoolIndices, poolFill } from './lower/pool.ts';
 import { lowerReduce } from './lower/reduce.ts';
 import { type MemoryPlan, planMemory } from './memory.ts';
 import { type Halo, type PlannedStep, Planner } from './planner.ts';
@@ -50,7 +50,8 @@ const anchored: Readonly<Record<string, (p: Planner, group: Group) => View>> = {
 export function plan(graph: Graph, isa: Isa): Plan {
   const prepared = prepare(graph);
   const order = topologicalOrder(prepared);
-  refuseUnsupported(prepared, order);
+  const seconds = secondsRead(prepared, order);
+  refuseUnsupported(order, seconds);
   const groups = new Map(fuse(prepared, isUnfused).map((group) => [group.root.node, group]));
   const p = new Planner(isa, haloWishes(order));
 
@@ -63,6 +64,7 @@ export function plan(graph: Graph, isa: Isa): Plan {
     if (node.op === 'Constant' || node.op === 'Input') continue;
     const lower = viewOps[node.op] ?? moveOps[node.op];
     const group = groups.get(node);
+    if (seconds.has(node)) p.views.set(node.outputs[1], secondResults[node.op](p, node));
     if (lower) p.views.set(node.outputs[0], lower(p, node));
     else if (group) p.views.set(group.root, group.anchor ? anchored[group.anchor.op](p, group) : lowerPointwise(p, group));
   }
@@ -76,11 +78,16 @@ export function plan(graph: Graph, isa: Isa): Plan {
 
 const isUnfused = (node: Node): boolean => node.op in viewOps || node.op in moveOps;
 
-/** Only first results are computed; a second one (MaxPool's Indices) may exist as long as nobody reads it. */
-function refuseUnsupported(graph: Graph, order: readonly Node[]): void {
+/** Results after the first: of these operators only. */
+const secondResults: Readonly<Record<string, (p: Planner, node: Node) => View>> = { MaxPool: lowerPoolIndices };
+
+const secondsRead = (graph: Graph, order: readonly Node[]): Set<Node> => {
   const read = [...order.flatMap(({ inputs }) => inputs), ...graph.outputs.map(({ value }) => value)];
-  const seconds = new Set(read.flatMap((value) => (value && value.index > 0 ? [value.node] : [])));
-  const refused = order.filter((node) => !isNative(node.op) || seconds.has(node));
+  return new Set(read.flatMap((value) => (value && value.index > 0 ? [value.node] : [])));
+};
+
+function refuseUnsupported(order: readonly Node[], seconds: ReadonlySet<Node>): void {
+  const refused = order.filter((node) => !isNative(node.op) || (seconds.has(node) && !(node.op in secondResults)));
   if (refused.length === 0) return;
   const list = refused.map((node) => `${node.op}${seconds.has(node) ? ' with more than one result' : ''} '${node.name}'`);
   throw new PlanError(`operators that the CPU device does not run: ${list.join(', ')}`);

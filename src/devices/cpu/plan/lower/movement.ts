@@ -1,5 +1,5 @@
 /** Operators that move elements: most are views of their input and cost nothing, the others are copies or picks by tables. */
-import { constant, type DType, type Node, type Shape, sizeOf, tensorData, type TypedArray, type Value } from '../../../../graph/index.ts';
+import { constant, type DType, type Node, type Shape, sizeOf, stridesOf, tensorData, type TypedArray, type Value } from '../../../../graph/index.ts';
 import { gatherGeometry, normalizeAxis, padGeometry, padTables, type ResizeAxis, resizeGeometry, sliceGeometry, transposePerm } from '../../../../ops/index.ts';
 import { argReduceKernel, blockChannels, type Expression, scalarOf, takeKernel, type TakeSpec } from '../../kernels/index.ts';
 import { argument, type Halo, kernelName, type Planner } from '../planner.ts';
@@ -247,15 +247,13 @@ function lowerArg(p: Planner, node: Node, greatest: boolean): View {
   const axis = normalizeAxis((node.attrs.axis as number | undefined) ?? 0, source.shape.length);
   const keep = source.shape.map((_, i) => i).filter((i) => i !== axis);
   const out = p.plain('int64', node.outputs[0].shape, view.storage.constant);
-  const kept = reshapeView(out, keep.map((i) => source.shape[i])) as View;
+  const result = stridesOf(keep.map((i) => source.shape[i]));
   const spec = {
     name: kernelName(node.op, out.shape),
     dtype: source.dtype,
-    extents: kept.shape,
-    data: keep.map((i) => view.strides[i]),
-    result: kept.strides,
-    length: source.shape[axis],
-    stride: view.strides[axis],
+    kept: keep.map((i, j) => ({ extent: source.shape[i], data: view.strides[i], result: result[j], index: 0 })),
+    searched: [{ extent: source.shape[axis], data: view.strides[axis], index: 1 }],
+    firstIndex: 0,
     greatest,
     selectLast: node.attrs.select_last_index === 1 || node.attrs.select_last_index === true,
   };

@@ -1,9 +1,9 @@
 /** Pooling: a reduction over a sliding window, which is a strided view of the input and its halo. */
-import { apply, constant, type DType, input, type Node, type Shape, sizeOf, tensorData, type Value } from '../../../../graph/index.ts';
+import { apply, constant, type DType, input, type Node, type Shape, sizeOf, stridesOf, tensorData, type Value } from '../../../../graph/index.ts';
 import { poolCounts, poolGeometry } from '../../../../ops/index.ts';
-import { blockChannels, type Expression, identity } from '../../kernels/index.ts';
+import { argReduceKernel, blockChannels, type Expression, identity } from '../../kernels/index.ts';
 import { expressionOf, type Group } from '../fuse.ts';
-import type { Planner } from '../planner.ts';
+import { argument, kernelName, type Planner } from '../planner.ts';
 import { broadcastView, type View, windowView } from '../view.ts';
 import { haloOf } from './conv.ts';
 import { lowerReduction } from './reduce.ts';
@@ -72,4 +72,46 @@ function averaged(node: Node, fused: Expression, counts: readonly Int32Array[], 
     counts: [divisor],
     mean: false,
   };
+}
+
+/** MaxPool's second result: for each maximum its index in the flat input; `storage_order` 1 counts columns first. */
+export function lowerPoolIndices(p: Planner, node: Node): View {
+  const g = poolGeometry(node);
+  const source = node.inputs[0] as Value;
+  const padded = p.plainHaloView(p.unblockedView(p.view(source), node.name), node.name, haloOf(g, poolFill(node)));
+  const out = p.plain('int64', node.outputs[1].shape, padded.storage.constant);
+  const plane = sizeOf(g.spatial);
+  const rowFirst = stridesOf(g.spatial);
+  const columnFirst = [...g.spatial.keys()].map((axis) => sizeOf(g.spatial.slice(0, axis)));
+  const along = node.attrs.storage_order === 1 ? columnFirst : rowFirst;
+  const pads = (strides: readonly number[]) => g.padsBegin.reduce((sum, pad, axis) => sum + pad * strides[axis], 0);
+  const spatial = padded.strides.slice(2);
+  const results = stridesOf(out.shape);
+  const spec = {
+    name: kernelName('MaxPoolIndices', out.shape),
+    dtype: source.dtype,
+    kept: [
+      { extent: g.n, data: padded.strides[0], result: results[0], index: g.channels * plane },
+      { extent: g.channels, data: padded.strides[1], result: results[1], index: plane },
+      ...g.outSpatial.map((extent, axis) => ({
+        extent,
+        data: spatial[axis] * g.strides[axis],
+        result: results[axis + 2],
+        index: along[axis] * g.strides[axis],
+      })),
+    ],
+    searched: g.kernel.map((extent, axis) => ({ extent, data: spatial[axis] * g.dilations[axis], index: along[axis] * g.dilations[axis] })),
+    firstIndex: -pads(along),
+    greatest: true,
+    selectLast: false,
+  };
+  const from = { ...padded, offset: padded.offset - pads(spatial) };
+  p.addStep(() => argReduceKernel(p.isa, spec), `arg|${JSON.stringify({ ...spec, name: '' })}`, [argument(from), argument(out)], 1, {
+    op: 'MaxPoolIndices',
+    name: node.name,
+    shapes: `${source.shape.join('x')}:${out.shape.join('x')}`,
+    layout: 'plain',
+    epilogue: '',
+  });
+  return out;
 }
