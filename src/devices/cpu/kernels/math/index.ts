@@ -4,5 +4,6 @@ export { erf, gelu } from './error-function.ts';
 export { type FloatElem, type Floats, floats } from './floats.ts';
 export { log, log1p, softplus } from './logarithm.ts';
 export { pow } from './power.ts';
+export { fmod, integerDivide, integerModulo, integerPower, integerRemainder } from './remainder.ts';
 export { extreme, sign } from './rounding.ts';
 export { acos, asin, atan, cos, sin, tan } from './trigonometric.ts';
