@@ -33,7 +33,25 @@ export async function loadOnnxFile(path: string, options: Pick<ImportOptions, 'b
  */
 export async function loadTfjsFile(path: string): Promise<Model> {
   const json = new TextDecoder().decode(await readModel(path));
-  return importTfjs(json, (shard) => readModel(insideFolder(dirname(path), shard, path)), { file: basename(path) });
+  const data = folderData(dirname(path), path, sideBySide(64 * 2 ** 20));
+  try {
+    return await importTfjs(json, (shard) => data.read(shard, 0, undefined), { file: basename(path) });
+  } finally {
+    data.close();
+  }
+}
+
+/** Memory in pieces of a block: weights that span two shards then lie in one place and need not be copied together. */
+function sideBySide(blockBytes: number): (bytes: number) => Uint8Array {
+  let block = new Uint8Array(0);
+  let used = 0;
+  return (bytes) => {
+    if (used + bytes > block.length) {
+      block = new Uint8Array(Math.max(bytes, blockBytes));
+      used = 0;
+    }
+    return block.subarray(used, (used += bytes));
+  };
 }
 
 /** Which reader takes a file, by the end of its name. */
@@ -70,7 +88,7 @@ async function readAll(file: FileHandle, size: number, path: string): Promise<Ui
 }
 
 /** Reads ranges of files in a folder; each file is opened once. */
-function folderData(folder: string, model: string): { read: ExternalData; close(): void } {
+function folderData(folder: string, model: string, allocate: (bytes: number) => Uint8Array = (bytes) => new Uint8Array(bytes)): { read: ExternalData; close(): void } {
   const files = new Map<string, { descriptor: number; size: number }>();
   const openOnce = (location: string) => {
     const known = files.get(location);
@@ -86,7 +104,7 @@ function folderData(folder: string, model: string): { read: ExternalData; close(
     read(location, offset, length) {
       const { descriptor, size } = openOnce(location);
       checkRange(location, size, offset, length);
-      const bytes = new Uint8Array(length ?? size - offset);
+      const bytes = allocate(length ?? size - offset);
       for (let at = 0; at < bytes.length; ) {
         const count = readSync(descriptor, bytes, at, bytes.length - at, offset + at);
         if (count === 0) throw new FormatError(`external data '${location}'`, { file: basename(model), hint: 'the file shrank while it was read' });

@@ -44,7 +44,7 @@ const quantized = tfjs(
     modelTopology: { class_name: 'Sequential', config: { layers: [{ class_name: 'Dense', config: { name: 'd', units: 2, batch_input_shape: [null, 3] } }] } },
     weightsManifest: [
       { paths: ['a.bin'], weights: [{ name: 'd/kernel', shape: [3, 2], dtype: 'float32', quantization: { dtype: 'uint8', scale: 0.5, min: -1 } }] },
-      { paths: ['a.bin'], weights: [{ name: 'd/bias', shape: [2], dtype: 'float32', quantization: { dtype: 'float16' } }] },
+      { paths: ['b.bin'], weights: [{ name: 'd/bias', shape: [2], dtype: 'float32', quantization: { dtype: 'float16' } }] },
     ],
   }),
   Uint8Array.of(1, 2, 3, 4, 5, 6),

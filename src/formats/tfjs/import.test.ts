@@ -270,6 +270,7 @@ describe('weights', () => {
     ['a path out of the folder', manifest({}, ['../../etc/passwd']), one, /inside the folder/],
     ['an absolute path', manifest({}, ['/etc/passwd']), one, /inside the folder/],
     ['a Windows path', manifest({}, ['..\\x']), one, /inside the folder/],
+    ['a path listed twice', manifest({}, ['a', 'a']), one, /every shard once/],
     ['an address', manifest({}, ['http://x/y']), one, /inside the folder/],
     ['an unknown dtype', manifest({ dtype: 'complex64' }), one, /one of float32, int32, bool/],
     ['an unknown quantisation', manifest({ quantization: { dtype: 'uint4' } }), one, /one of uint8, uint16, float16/],

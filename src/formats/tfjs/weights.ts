@@ -32,7 +32,11 @@ const weightDTypes = ['float32', 'int32', 'bool'] as const;
 /** Reads every group's shards and cuts them into tensors. @throws FormatError */
 export async function readWeights(manifest: unknown, readShard: ReadShard, file?: string): Promise<Map<string, TensorData>> {
   const weights = new Map<string, TensorData>();
-  for (const { paths, weights: specs } of parseManifest(manifest, file)) {
+  const groups = parseManifest(manifest, file);
+  // A path listed a million times would be read a million times.
+  const all = groups.flatMap(({ paths }) => paths);
+  if (new Set(all).size < all.length) throw new FormatError('weights manifest', { file, expected: 'every shard once', got: 'one twice' });
+  for (const { paths, weights: specs } of groups) {
     const shards = await Promise.all(paths.map((path) => readChecked(path, readShard, file)));
     const bytes = new ShardBytes(shards);
     const needed = specs.reduce((sum, spec) => sum + spec.bytes, 0);
