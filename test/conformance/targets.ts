@@ -1,5 +1,6 @@
 /** What the cases are run on: one line a target. */
 import type { DType, Graph, TensorData } from '../../src/graph/index.ts';
+import { cpu, surveyIsas } from '../../src/devices/cpu/index.ts';
 import { evaluateGraph } from '../../src/ops/index.ts';
 
 export interface Target {
@@ -9,12 +10,26 @@ export interface Target {
   readonly without?: readonly DType[];
 }
 
-export const targets: Readonly<Record<string, Target>> = {
-  reference: {
-    run(graph, inputs) {
-      const named = Object.fromEntries(graph.inputs.map(({ name }, i) => [name, inputs[i]]));
-      const results = evaluateGraph(graph, named);
-      return graph.outputs.map(({ name }) => results[name]);
-    },
-  },
+type Named = Record<string, TensorData>;
+
+const byName = (run: (graph: Graph, inputs: Named) => Named): Target['run'] => (graph, inputs) => {
+  const results = run(graph, Object.fromEntries(graph.inputs.map(({ name }, i) => [name, inputs[i]])));
+  return graph.outputs.map(({ name }) => results[name]);
 };
+
+/** Every instruction set that this machine runs. */
+const cpuTargets = surveyIsas()
+  .filter(({ usable }) => usable)
+  .map(({ isa }): [string, Target] => {
+    const run = byName((graph, inputs) => {
+      const executable = cpu.compile(graph, { isa });
+      try {
+        return executable.run(inputs);
+      } finally {
+        executable.dispose();
+      }
+    });
+    return [isa, { run, without: ['float16', 'bfloat16'] }];
+  });
+
+export const targets: Readonly<Record<string, Target>> = { reference: { run: byName(evaluateGraph) }, ...Object.fromEntries(cpuTargets) };

@@ -190,6 +190,12 @@ function mergeGroups(node: Node): { geometry: ConvGeometry; weights: (p: Planner
   return { geometry: { ...g, groups }, weights: (p) => p.view(constant(dense)) };
 }
 
+/** A leaf broadcast to a result that is blocked along its channels. */
+export function overChannels(p: Planner, view: View, shape: Shape, name: string): View {
+  const wide = broadcastView(view, shape);
+  return wide.block && wide.block.axis !== 1 ? broadcastView(p.contiguousView(view, name), shape) : wide;
+}
+
 /** One vector holds 16 channels of a pixel; the window is summed over products with the channels' weights. */
 function lowerDepthwise(p: Planner, group: Group, g: ConvGeometry): View {
   const node = group.anchor as Node;
@@ -208,7 +214,7 @@ function lowerDepthwise(p: Planner, group: Group, g: ConvGeometry): View {
     block: { axis: 1, stride: (weights.block as { stride: number }).stride },
   };
   const out = p.blocked('float32', shape, 1, false, p.haloWishes.get(group.root));
-  return sumOfProducts(p, group, windows, weightWindows, out, 2 + rank, (view) => view);
+  return sumOfProducts(p, group, windows, weightWindows, out, 2 + rank, (view) => overChannels(p, view, shape, name));
 }
 
 /** Any convolution, by strides: group by group where there are several. */

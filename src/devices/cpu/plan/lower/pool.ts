@@ -4,8 +4,8 @@ import { poolCounts, poolGeometry } from '../../../../ops/index.ts';
 import { argReduceKernel, blockChannels, type Expression, identity } from '../../kernels/index.ts';
 import { expressionOf, type Group } from '../fuse.ts';
 import { argument, kernelName, type Planner } from '../planner.ts';
-import { broadcastView, type View, windowView } from '../view.ts';
-import { haloOf } from './conv.ts';
+import { type View, windowView } from '../view.ts';
+import { haloOf, overChannels } from './conv.ts';
 import { lowerReduction } from './reduce.ts';
 
 /** What the padding of a maximum must not exceed. */
@@ -28,10 +28,7 @@ export function lowerPool(p: Planner, group: Group): View {
   const fused = expressionOf(group.after, group.root, node.outputs[0]);
   const { after, counts, mean } = node.op === 'AveragePool' ? averaged(node, fused, poolCounts(g), g.outSpatial) : { after: fused, counts: [], mean: false };
   const leafViews = [...counts.map((value) => p.view(value)), ...fused.leaves.slice(1).map((leaf) => p.view(leaf))];
-  const spread = leafViews.map((leaf) => {
-    const wide = broadcastView(leaf, shape);
-    return wide.block && (!isBlocked || wide.block.axis !== 1) ? broadcastView(p.contiguousView(leaf, node.name), shape) : wide;
-  });
+  const spread = leafViews.map((leaf) => overChannels(p, isBlocked ? leaf : p.unblockedView(leaf, node.name), shape, node.name));
   return lowerReduction(p, {
     label: { op: node.op, name: node.name },
     operation: node.op === 'MaxPool' ? 'max' : mean ? 'mean' : 'sum',
