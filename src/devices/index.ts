@@ -1,6 +1,8 @@
 /** The devices there are, by name. */
+import { cpu } from './cpu/index.ts';
 import type { Device } from './device.ts';
 
+export { type Cores, countCores, cpu, type IsaReport, measurePeak, type Peak, PlanError, RuntimeError, surveyIsas } from './cpu/index.ts';
 export type {
   CompileOptions,
   Device,
@@ -12,4 +14,4 @@ export type {
   TensorSpec,
 } from './device.ts';
 
-export const devices: Readonly<Record<string, Device>> = {};
+export const devices: Readonly<Record<string, Device>> = { cpu };

@@ -4,7 +4,7 @@ import { type Device, devices } from '../devices/index.ts';
 import { CompiledModel, type EngineOptions } from './compiled-model.ts';
 import { EngineError } from './errors.ts';
 
-export type { CompiledModel, EngineOptions } from './compiled-model.ts';
+export { CompiledModel, type EngineOptions } from './compiled-model.ts';
 export { EngineError } from './errors.ts';
 export type { Inputs } from './inputs.ts';
 
