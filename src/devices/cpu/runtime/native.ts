@@ -18,7 +18,10 @@ export interface Native {
   placeCode(code: Uint8Array): PlacedCode;
   /** Where a view's first byte lies; stays true for shared and WebAssembly memory while it is not grown. */
   addressOf(view: ArrayBufferView): bigint;
-  /** A function of `parameters` 64-bit integers by the platform's C convention, returning one. */
+  /**
+   * A function of `parameters` 64-bit integers by the platform's C convention, returning one (as a BigInt where a number
+   * cannot hold it). Whatever the arguments point to must be kept alive by the caller.
+   */
   callable(address: bigint, parameters: number): NativeFunction;
   detectCpu(): CpuInfo;
 }
