@@ -65,11 +65,11 @@ export function makeNode(op: string, inputs: readonly (Value | null)[], attrs: A
   }
 }
 
-/** Shapes come from files: no dimension and no element count that a 32-bit index could not hold. */
+/** Shapes come from files: no element count that a 32-bit index could not hold, and none hidden behind an empty axis. */
 function checkType(type: TensorType): void {
   const { shape } = type;
   if (shape.length > 64) throw new GraphError('result', { expected: 'at most 64 dimensions', got: `${shape.length}` });
-  const ok = shape.every((dim) => Number.isInteger(dim) && dim >= 0 && dim < 2 ** 31) && sizeOf(shape) < 2 ** 31;
+  const ok = shape.every((dim) => Number.isInteger(dim) && dim >= 0) && sizeOf(shape.map((dim) => Math.max(dim, 1))) < 2 ** 31;
   if (!ok) throw new GraphError('result', { expected: 'whole dimensions and fewer than 2^31 elements', got: formatType(type) });
 }
 

@@ -6,9 +6,11 @@ import {
   type Node,
   opOf,
   sameShape,
+  sizeOf,
   type TensorData,
   type TensorType,
   type Value,
+  zeros,
 } from '../graph/index.ts';
 
 export interface EvaluateOptions {
@@ -76,6 +78,8 @@ export function evaluateNode(node: Node, inputs: readonly (TensorData | null)[],
     return checked(node, evaluateValues(results, known, options));
   }
   if (!evaluate) throw new GraphError(`${node.op} ${String(node.attrs.name ?? '')}: has no value of its own`);
+  // Nothing to compute, however large the other dimensions are.
+  if (node.outputs.every(({ shape }) => sizeOf(shape) === 0)) return node.outputs.map(({ dtype, shape }) => zeros(dtype, shape));
   return checked(node, evaluate(inputs, node.attrs, node.outputs));
 }
 

@@ -11,6 +11,7 @@ import {
   tensorData,
   type TensorType,
   type Value,
+  zeros,
 } from '../graph/index.ts';
 import { contextOf, type OpSource } from './context.ts';
 import { kernelExtent, listAttr, type Window, windowAttrs, windowCounts, windowGeometry, windowWalker } from './geometry.ts';
@@ -172,7 +173,8 @@ defineOp({
     return [pooledType(context, 'float')];
   },
   // A sum is the average over the elements that are there, times their number.
-  decompose({ inputs: [x], attrs: { p, ...window } }) {
+  decompose({ inputs: [x], attrs: { p, ...window }, outputs: [y] }) {
+    if (sizeOf(y.shape) === 0) return [constant(zeros(y.dtype, y.shape))];
     const sum = (powers: Value): Value => {
       const average = apply('AveragePool', [powers], { ...window, count_include_pad: 0 });
       const g = poolGeometry(average.node);

@@ -227,7 +227,8 @@ export function resizeGeometry(source: OpSource): ResizeGeometry {
   const { shape, axes, scales } = resizedAxes(context);
   const crop = options.coordinateMode === 'tf_crop_and_resize';
   const roi = crop ? cropRegion(context, axes.length) : [];
-  const tables = axes.flatMap((axis, i) => {
+  // An empty result needs no tables, however long its axes are.
+  const tables = (sizeOf(shape) === 0 ? [] : axes).flatMap((axis, i) => {
     const inSize = inShape[axis];
     const outSize = shape[axis];
     const scale = scales[i];

@@ -81,8 +81,7 @@ function splitParts(source: OpSource): { axis: number; sizes: readonly number[] 
     }
     return { axis, sizes: given };
   }
-  const { num_outputs: count } = context.attrs;
-  if (count === undefined) throw new GraphError('split', { expected: 'sizes, or attribute num_outputs', got: 'neither' });
+  if (context.attrs.num_outputs === undefined) throw new GraphError('split', { expected: 'sizes, or attribute num_outputs', got: 'neither' });
   const parts = intAttr(context.attrs, 'num_outputs', undefined, 1);
   const size = Math.ceil(dim / parts);
   const rest = dim - size * (parts - 1);
@@ -167,9 +166,11 @@ const padIndex: Record<PadMode, (i: number, dim: number) => number> = {
   },
 };
 
-/** For each axis: the input index that each result index reads, -1 where the constant stands. */
+/** For each axis: the input index that each result index reads, -1 where the constant stands. None for an empty result. */
 export const padTables = ({ mode, begin, end, shape }: PadGeometry): Int32Array[] =>
-  shape.map((length, axis) => table(length, 1, (i) => padIndex[mode](i - begin[axis], length - begin[axis] - end[axis])));
+  sizeOf(shape) === 0
+    ? []
+    : shape.map((length, axis) => table(length, 1, (i) => padIndex[mode](i - begin[axis], length - begin[axis] - end[axis])));
 
 defineOp({
   name: 'Pad',
