@@ -16,6 +16,7 @@ import {
   type TensorData,
   tensorData,
   type Value,
+  zeros,
 } from '../graph/index.ts';
 import { contextOf, type OpSource } from './context.ts';
 import {
@@ -73,6 +74,7 @@ export function table(length: number, stride: number, index: (i: number) => numb
 
 /** `gatherAxes` where result axis and input axis correspond. */
 export function selectAxes(x: TensorData, shape: Shape, index: (i: number, axis: number) => number, fill?: TensorData): TensorData {
+  if (sizeOf(shape) === 0) return zeros(x.dtype, shape);
   const strides = stridesOf(x.shape);
   return gatherAxes(x, shape, shape.map((dim, axis) => table(dim, strides[axis], (i) => index(i, axis))), fill);
 }
