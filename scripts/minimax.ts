@@ -34,6 +34,15 @@ const exponentOfErfc = (less: p.Real): Pick<Problem, 'target' | 'weight'> => ({
   target: (a) => sub(div(p.log(p.erfc(neg(a))), a), less),
   weight: (a) => div(mul(neg(a), p.erfc(neg(a))), p.erf(neg(a))),
 });
+/**
+ * log(2 Phi(a)) / a. Measured by the root of 2 Phi: for x Phi(x) the left tail matters less and less, but not as little as
+ * its size says.
+ */
+const twoPhi: Fn = (a) => p.erfc(neg(mul(a, p.sqrt(p.half))));
+const exponentOfNormal: Pick<Problem, 'target' | 'weight'> = {
+  target: (a) => div(p.log(twoPhi(a)), a),
+  weight: (a) => mul(neg(a), p.sqrt(twoPhi(a))),
+};
 const twoAtanh: Fn = (s) => p.log(div(add(one, s), sub(one, s)));
 const quarterPi = 0.7855;
 
@@ -101,8 +110,8 @@ const rows: Row[] = [
   { name: 'arcsine', says: 'asin s = s + s z q(z), z = s^2, for |s| <= 1/2', target: odd(p.asin, 0.5), f32: { degree: 4 }, f64: { degree: 11 } },
   {
     name: 'errorFunction',
-    says: 'erf(-a) = exp(a + a q(a)) - 1 for -3.9 <= a <= 0; a float32 erf has become 1 at 3.84',
-    target: { ...exponentOfErfc(one), from: -3.9, to: 0 },
+    says: 'erf(-a) = exp(a + a q(a)) - 1 for -4 <= a <= 0; a float32 erf has become 1 at 3.92',
+    target: { ...exponentOfErfc(one), from: -4, to: 0 },
     f32: { degree: 7 },
   },
   {
@@ -110,6 +119,18 @@ const rows: Row[] = [
     says: 'erf(-a) = exp(a P(a) / Q(a)) - 1 for -5.95 <= a <= 0; a float64 erf has become 1 at 5.93',
     target: { ...exponentOfErfc(p.zero), from: -5.95, to: 0 },
     f64: { degree: 8, denominator: 7 },
+  },
+  {
+    name: 'normalTail',
+    says: 'twice the normal distribution below a is exp(a q(a)) for -7 <= a <= 0; relative to the root of that',
+    target: { ...exponentOfNormal, from: -7, to: 0 },
+    f32: { degree: 9 },
+  },
+  {
+    name: 'normalTailRatio',
+    says: 'the same as exp(a P(a) / Q(a)) for -9.5 <= a <= 0',
+    target: { ...exponentOfNormal, from: -9.5, to: 0 },
+    f64: { degree: 9, denominator: 8 },
   },
 ];
 const twoThirds = div({ m: 2n, e: 0 }, { m: 3n, e: 0 });

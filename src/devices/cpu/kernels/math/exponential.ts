@@ -35,11 +35,15 @@ function reduce(f: Floats, x: Vec, tail?: Vec): Reduced {
 }
 const clamp = (f: Floats, x: Vec, low: number = range[f.elem].low): Vec => f.max(f.min(x, range[f.elem].high), low);
 
-/** e^(x + tail), where the tail is less than a unit of x's last place. */
-export function expOfSum(f: Floats, x: Vec, tail?: Vec): Vec {
-  const { u, scale } = reduce(f, clamp(f, x), tail);
+/** e^x for x that `reduce` takes. */
+export function expInside(f: Floats, x: Vec, tail?: Vec): Vec {
+  const { u, scale } = reduce(f, x, tail);
   return f.mul(f.mul(f.add(u, 1), scale), scale);
 }
+/** e^(x + tail), where the tail is less than a unit of x's last place. */
+export const expOfSum = (f: Floats, x: Vec, tail?: Vec): Vec => expInside(f, clamp(f, x), tail);
+/** e^-|x| */
+export const expOfMinus = (f: Floats, x: Vec): Vec => expInside(f, f.max(f.minusAbs(x), range[f.elem].low));
 
 export const exp = (b: KernelBuilder, elem: FloatElem, x: Vec): Vec => expOfSum(floats(b, elem), x);
 
@@ -67,7 +71,7 @@ export function expm1(b: KernelBuilder, elem: FloatElem, x: Vec): Vec {
 /** 1 / (1 + e^-x), by an exponent that is never positive: e^x / (1 + e^x) for negative x keeps the left tail. */
 export function sigmoid(b: KernelBuilder, elem: FloatElem, x: Vec): Vec {
   const f = floats(b, elem);
-  const z = expOfSum(f, b.bits('or', elem, x, f.v(-0)));
+  const z = expOfMinus(f, x);
   return f.div(f.select(f.compare('lt', x, 0), z, 1), f.add(z, 1));
 }
 

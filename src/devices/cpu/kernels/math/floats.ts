@@ -70,6 +70,7 @@ export function floats(b: KernelBuilder, elem: FloatElem) {
     bitAnd: (x: Vec, y: Vec): Vec => b.bits('and', format.int, x, y),
     bitOr: (x: Vec, y: Vec): Vec => b.bits('or', format.int, x, y),
     abs: (x: Vec): Vec => b.bits('andNot', elem, v(-0), x),
+    minusAbs: (x: Vec): Vec => b.bits('or', elem, x, v(-0)),
     neg: (x: Vec): Vec => b.bits('xor', elem, x, v(-0)),
     signOf: (x: Vec): Vec => b.bits('and', elem, x, v(-0)),
     /** x with its sign changed where the sign bit of `sign` (a vector whose other bits are 0) is set. */

@@ -1,6 +1,6 @@
 /** Vector maths in the kernel language: functions of whole vectors, without tables and, but for huge angles, without branches. */
 export { cosh, exp, expm1, sigmoid, sinh, tanh } from './exponential.ts';
-export { erf, gelu } from './error-function.ts';
+export { erf, gelu, geluByTanh } from './error-function.ts';
 export { type FloatElem, type Floats, floats } from './floats.ts';
 export { log, log1p, softplus } from './logarithm.ts';
 export { pow } from './power.ts';

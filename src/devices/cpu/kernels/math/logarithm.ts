@@ -1,7 +1,7 @@
 /** log, log1p, softplus. The significand is brought to [sqrt(1/2), sqrt 2); the polynomials are our own minimax. */
 import type { KernelBuilder, Vec } from '../../codegen/index.ts';
 import { ln2, logarithm, logarithmOfRatio } from './coefficients.ts';
-import { exp } from './exponential.ts';
+import { expOfMinus } from './exponential.ts';
 import { type FloatElem, type Floats, floats, type Operand } from './floats.ts';
 
 /** The bits of sqrt(1/2), cut. */
@@ -68,7 +68,7 @@ export function log1p(b: KernelBuilder, elem: FloatElem, x: Vec): Vec {
 /** log(1 + e^x) = max(x, 0) + log(1 + e^-|x|) */
 export function softplus(b: KernelBuilder, elem: FloatElem, x: Vec): Vec {
   const m = floats(b, elem);
-  const z = exp(b, elem, b.bits('or', elem, x, m.v(-0)));
+  const z = expOfMinus(m, x);
   const u = m.add(z, 1);
   const lost = m.div(m.sub(z, m.sub(u, 1)), u);
   return m.add(m.max(x, 0), m.add(logOfNormal(m, u), lost));

@@ -138,7 +138,7 @@ export const rows: Readonly<Record<string, Row>> = {
   Sigmoid: ofOne(maths.sigmoid),
   HardSigmoid: { float: (f, [x], node) => clamp01(f, f.fma(x, number(node, 'alpha', 0.2), number(node, 'beta', 0.5))) },
   HardSwish: { float: (f, [x]) => f.mul(x, clamp01(f, f.fma(x, 1 / 6, 0.5))) },
-  Gelu: { float: (f, [x], node) => maths.gelu(f.b, f.elem, x, node.attrs.approximate === 'tanh' ? 'tanh' : 'none') },
+  Gelu: { float: (f, [x], node) => (node.attrs.approximate === 'tanh' ? maths.geluByTanh : maths.gelu)(f.b, f.elem, x) },
   Softplus: ofOne(maths.softplus),
   Softsign: { float: (f, [x]) => f.div(x, f.add(f.abs(x), 1)) },
   Mish: {
