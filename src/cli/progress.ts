@@ -13,10 +13,9 @@ export interface ProgressOptions {
   readonly total?: number;
   /** How amounts are written. Default: as bytes. */
   readonly format?: (amount: number) => string;
+  /** Elsewhere than on a terminal: a line at each quarter of the whole, not only at the start. Default true. */
+  readonly quarters?: boolean;
 }
-
-/** Lines elsewhere than on a terminal come at these fractions of the whole. */
-const quarters = 4;
 
 export function startProgress(terminal: Terminal, label: string, options: ProgressOptions = {}): Progress {
   return terminal.stderr.isTTY ? barOn(terminal, label, options) : linesOn(terminal, label, options);
@@ -49,15 +48,15 @@ function barOn(terminal: Terminal, label: string, { total = 0, format = formatBy
   };
 }
 
-function linesOn(terminal: Terminal, label: string, { total, format = formatBytes }: ProgressOptions): Progress {
+function linesOn(terminal: Terminal, label: string, { total, format = formatBytes, quarters = true }: ProgressOptions): Progress {
   let whole = total ?? 0;
   let said = 0;
   terminal.note(whole > 0 ? `${label}: ${format(whole)}` : label);
   return {
     update(done, now = whole) {
       whole = now;
-      const quarter = whole > 0 ? Math.floor((done / whole) * quarters) : 0;
-      if (quarter <= said || quarter >= quarters) return;
+      const quarter = whole > 0 ? Math.floor((done / whole) * 4) : 0;
+      if (!quarters || quarter <= said || quarter >= 4) return;
       said = quarter;
       terminal.note(`${label}: ${format(done)} of ${format(whole)}`);
     },

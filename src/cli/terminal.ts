@@ -39,7 +39,7 @@ export function makeTerminal(stdout: Stream, stderr: Stream, environment: NodeJS
 /** Colours for a stream; https://no-color.org says when not. */
 export function styleFor(stream: Stream, environment: NodeJS.ProcessEnv = process.env): Style {
   const colour = stream.isTTY === true && !environment.NO_COLOR && environment.TERM !== 'dumb';
-  const paint = (format: Parameters<typeof styleText>[0]): Paint => (text) => (colour ? styleText(format, text) : text);
+  const paint = (format: Parameters<typeof styleText>[0]): Paint => (text) => (colour ? styleText(format, text, { validateStream: false }) : text);
   return { strong: paint('bold'), faint: paint('gray'), good: paint('green'), bad: paint('red'), accent: paint('cyan') };
 }
 

@@ -57,9 +57,9 @@ async function bench(name: string, options: Options, terminal: Terminal): Promis
   const compileMs = performance.now() - start;
 
   const inputs = Object.fromEntries(executable.inputs.map(({ name, dtype, shape }, i) => [name, sampleInput(dtype, shape, i + 1)]));
-  const progress = options.json ? undefined : startProgress(terminal, `measuring ${name}`, { total: seconds, format: (s) => `${s.toFixed(0)} s` });
-  const { runs, latencyMs } = measure(() => executable.run(inputs), seconds, (done) => progress?.update(Math.min(done, seconds)));
-  progress?.stop();
+  const progress = startProgress(terminal, `measuring ${name}`, { total: seconds, format: (s) => `${s.toFixed(0)} s`, quarters: false });
+  const { runs, latencyMs } = measure(() => executable.run(inputs), seconds, (done) => progress.update(Math.min(done, seconds)));
+  progress.stop();
 
   const batch = executable.inputs[0]?.shape[0] ?? 1;
   const total = runs.reduce((sum, ms) => sum + ms, 0);

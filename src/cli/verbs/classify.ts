@@ -44,6 +44,7 @@ async function classify(photos: readonly string[], options: Options, terminal: T
   const classifier = await makeClassifier(options.model, terminal, options);
   const failed: string[] = [];
   const fail = (file: string, error: unknown): void => {
+    if (files.length === 1) throw error;
     failed.push(file);
     terminal.note(`${styleFor(terminal.stderr).bad('error:')} ${explain(error)}`);
   };
@@ -56,8 +57,7 @@ async function classify(photos: readonly string[], options: Options, terminal: T
       printPredictions(result, undefined, width, terminal);
     });
   }
-  if (failed.length > 0 && files.length > 1) throw new SomeFailed(`${failed.length} of ${files.length} photos could not be read`);
-  if (failed.length > 0) throw new SomeFailed('no photo could be read');
+  if (failed.length > 0) throw new SomeFailed(`${failed.length} of ${files.length} photos could not be read`);
 }
 
 /** Batch after batch; the next one is decoded while the network runs. A photo that cannot be read does not stop the others. */

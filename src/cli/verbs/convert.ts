@@ -43,9 +43,7 @@ async function convert(name: string, options: Options, terminal: Terminal): Prom
     : { model: exportOnnx(graph, { opset }), data: undefined };
 
   const dataFile = exported.data && `${output}.data`;
-  // The data first, so that a model that is there is whole.
-  if (dataFile) await writeWhole(dataFile, exported.data);
-  await writeWhole(output, [exported.model]);
+  await writeWhole([...(dataFile ? [{ path: dataFile, parts: exported.data }] : []), { path: output, parts: [exported.model] }]);
 
   const bytes = exported.model.length + (exported.data ?? []).reduce((sum, part) => sum + part.length, 0);
   const typed = (ports: typeof graph.inputs) => ports.map(({ name: port, value: { dtype, shape } }) => ({ name: port, dtype, shape }));
