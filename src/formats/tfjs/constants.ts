@@ -1,8 +1,7 @@
 /** A model's weights as graph constants: found by layer, rearranged once, and shared by every graph the model makes. */
-import { constant, type TensorData, tensorData, type Value } from '../../graph/index.ts';
+import { apply, constant, type TensorData, tensorData, type Value } from '../../graph/index.ts';
 import { FormatError } from '../errors.ts';
 import type { Arrangement } from './call.ts';
-import { reverseAxes } from './transpose.ts';
 
 export class Constants {
   private readonly raw: Map<string, TensorData>;
@@ -38,7 +37,7 @@ export class Constants {
     if (tensor.dtype !== 'float32' || tensor.shape.length !== rank) {
       throw new FormatError(where, { file: this.file, expected: `float32 of rank ${rank}`, got: `${tensor.dtype}[${tensor.shape.join(',')}]` });
     }
-    const value = constant(arrange(tensor, arrangement), name);
+    const value = arrange(tensor, arrangement, name);
     this.made.set(name, { arrangement, value });
     this.raw.delete(name);
     return value;
@@ -53,22 +52,36 @@ export class Constants {
 
 const product = (dims: readonly number[]): number => dims.reduce((a, b) => a * b, 1);
 
-function arrange({ shape, data }: TensorData, arrangement: Arrangement): TensorData {
+/**
+ * Kernels are transposed by the graph, which costs nothing: whoever packs them reads them where they lie. The small ones are
+ * rearranged here.
+ */
+function arrange(tensor: TensorData, arrangement: Arrangement, name: string): Value {
+  const { shape, data } = tensor;
   const values = data as Float32Array;
   const leading = shape.slice(0, -2);
   const [rows, columns] = shape.slice(-2);
+  const small = (to: readonly number[], moved: Float32Array): Value => constant(tensorData('float32', to, moved), name);
   switch (arrangement) {
     case 'kernel':
-      return tensorData('float32', [columns, rows, ...leading], reverseAxes(values, product(leading), rows, columns));
+      return apply('Transpose', [constant(tensor, name)], { perm: [shape.length - 1, shape.length - 2, ...leading.keys()] }, name);
     case 'depthwise':
-      return tensorData('float32', [rows * columns, 1, ...leading], reverseAxes(values, product(leading), 1, rows * columns));
+      return small([rows * columns, 1, ...leading], transposed(values, product(leading), rows * columns));
     case 'channels-first': {
       const channels = shape[shape.length - 1];
       const others = shape.slice(0, -1);
-      return tensorData('float32', [channels, ...others], reverseAxes(values, product(others), 1, channels));
+      return small([channels, ...others], transposed(values, product(others), channels));
     }
     case 'as-is':
       // A copy, because a small view would keep a whole shard in memory.
-      return tensorData('float32', shape, values.buffer.byteLength === values.byteLength ? values : new Float32Array(values));
+      return small(shape, values.length < 4096 && values.buffer.byteLength !== values.byteLength ? new Float32Array(values) : values);
   }
+}
+
+function transposed(values: Float32Array, rows: number, columns: number): Float32Array {
+  const result = new Float32Array(values.length);
+  for (let row = 0; row < rows; row++) {
+    for (let column = 0; column < columns; column++) result[column * rows + row] = values[row * columns + column];
+  }
+  return result;
 }

@@ -23,7 +23,7 @@ export interface TfjsOptions {
 /**
  * Imports a layers model: `modelJson` is the text of model.json or its parsed value, `readShard` gives a shard's bytes by
  * its path in the manifest (always inside the model's folder). Inputs and outputs are as in Keras, channels last; null
- * dimensions are free, the first one as `batch`. Weights are rearranged at the first `build`, once.
+ * dimensions are free, the first one as `batch`. Weights become constants at the first `build`, once.
  * @throws FormatError for anything the file has wrong, and for layers that are not supported, all of them at once.
  */
 export async function importTfjs(modelJson: unknown, readShard: ReadShard, options: TfjsOptions = {}): Promise<Model> {

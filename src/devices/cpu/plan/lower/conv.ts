@@ -2,8 +2,8 @@
  * Convolutions (a bias is a fused addition by now): direct in blocked layout (float32, up to two spatial axes), depthwise as a reduction over the window, and
  * everything else (float64, three axes, odd groups) as a sum of products over a strided view of the padded input.
  */
-import { apply, constant, constantOf, input, type Node, type Shape, type TensorData, type Value, zeros } from '../../../../graph/index.ts';
-import { type ConvGeometry, convGeometry } from '../../../../ops/index.ts';
+import { apply, constant, input, type Node, type Shape, type Value, zeros } from '../../../../graph/index.ts';
+import { type ConvGeometry, convGeometry, evaluateValues } from '../../../../ops/index.ts';
 import { lanesOf } from '../../codegen/index.ts';
 import { blockChannels, convKernel, type ConvSpec, type Expression, type StridedOperand, tileConv } from '../../kernels/index.ts';
 import type { Group } from '../fuse.ts';
@@ -25,6 +25,12 @@ export function haloOf(g: Pick<ConvGeometry, 'kernel' | 'strides' | 'dilations' 
 /** How a convolution runs; decided before lowering, for its input's producer wants to know. */
 export type ConvKind = 'direct' | 'image' | 'depthwise' | 'generic';
 
+/** Made from constants alone, by a few small steps: what a kernel's transposition is. */
+function isConstant(value: Value): boolean {
+  const { op, inputs } = value.node;
+  return op === 'Constant' || ((op === 'Transpose' || op === 'Reshape') && inputs.every((input) => !input || isConstant(input)));
+}
+
 export function convKind(node: Node): ConvKind {
   const g = convGeometry(node);
   const [x, w] = node.inputs as readonly Value[];
@@ -34,7 +40,7 @@ export function convKind(node: Node): ConvKind {
   if (g.groups === 1) return inGroup < blockChannels / 2 ? 'image' : 'direct';
   if (inGroup === 1 && outGroup === 1) return 'depthwise';
   if (inGroup % blockChannels === 0 && outGroup % blockChannels === 0) return 'direct';
-  return constantOf(w) ? 'direct' : 'generic';
+  return isConstant(w) ? 'direct' : 'generic';
 }
 
 export function lowerConv(p: Planner, group: Group): View {
@@ -178,7 +184,7 @@ function mergeGroups(node: Node): { geometry: ConvGeometry; weights: (p: Planner
   let join = 1;
   while (join < g.groups && ((join * inGroup) % blockChannels !== 0 || (join * outGroup) % blockChannels !== 0 || g.groups % join !== 0)) join++;
   const groups = g.groups / join;
-  const source = constantOf(w) as TensorData;
+  const [source] = evaluateValues([w]);
   const taps = g.kernel.reduce((a, b) => a * b, 1);
   const dense = zeros('float32', [g.outChannels, join * inGroup, ...g.kernel]);
   const from = source.data as Float32Array;
