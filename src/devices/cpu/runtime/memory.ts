@@ -57,7 +57,7 @@ const notOurs = (): RuntimeError =>
   new RuntimeError('free', { expected: 'a block of this runtime that is in use', got: 'one that was freed before, or is not its own' });
 
 /** Native memory: a buffer of its own for each block, returned to the system by the garbage collector. */
-export function nativeMemory(addressOf: (view: Uint8Array) => bigint): Memory {
+export function nativeMemory(addressOf: (view: Uint8Array) => bigint, prefersLargePages?: (address: bigint, bytes: number) => void): Memory {
   const live = new WeakSet<Block>();
   return {
     allocate(bytes) {
@@ -69,6 +69,7 @@ export function nativeMemory(addressOf: (view: Uint8Array) => bigint): Memory {
         throw new RuntimeError(`allocate ${bytes} bytes`, { got: reasonOf(error), hint: 'use a smaller batch' }, { cause: error });
       }
       const start = addressOf(new Uint8Array(buffer));
+      prefersLargePages?.(start, buffer.byteLength);
       const byteOffset = Number(-start & BigInt(alignment - 1));
       const block: Block = { bytes, buffer, byteOffset, address: start + BigInt(byteOffset) };
       live.add(block);

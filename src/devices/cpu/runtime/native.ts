@@ -23,6 +23,8 @@ export interface Native {
    * cannot hold it). Whatever the arguments point to must be kept alive by the caller.
    */
   callable(address: bigint, parameters: number): NativeFunction;
+  /** Asks for large pages under fresh memory: fewer page faults, and weights that stream past page ends. A hint, no more. */
+  preferLargePages(address: bigint, bytes: number): void;
   detectCpu(): CpuInfo;
 }
 export type NativeFunction = (...args: (bigint | number)[]) => number;
@@ -34,9 +36,11 @@ interface Pages {
   makeExecutable(address: bigint, bytes: number): void;
   unmap(address: bigint, bytes: number): void;
   copy(to: bigint, from: Uint8Array, bytes: number): void;
+  adviseLarge?(address: bigint, bytes: number): void;
 }
 
 const PAGE = 4096;
+const LARGE_PAGE = 2n ** 21n;
 let loaded: Native | { unavailable: string } | undefined;
 
 /** Loads koffi and proves that generated code runs here, once in each thread; or says why it cannot. */
@@ -90,7 +94,13 @@ function load(): Native | { unavailable: string } {
   let cpu: CpuInfo | undefined;
   const detectCpu = (): CpuInfo => (cpu ??= readCpu(abi, placeCode, callable, addressOf));
   detectCpu(); // and with it the proof that code runs
-  return { abi, placeCode, addressOf, callable, detectCpu };
+  const preferLargePages = (address: bigint, bytes: number): void => {
+    // Whole large pages inside the block only: what lies around it is somebody else's.
+    const start = ((address + LARGE_PAGE - 1n) / LARGE_PAGE) * LARGE_PAGE;
+    const end = ((address + BigInt(bytes)) / LARGE_PAGE) * LARGE_PAGE;
+    if (end > start) pages.adviseLarge?.(start, Number(end - start));
+  };
+  return { abi, placeCode, addressOf, callable, preferLargePages, detectCpu };
 }
 
 function posixPages(koffi: Koffi): Pages {
@@ -100,6 +110,8 @@ function posixPages(koffi: Koffi): Pages {
   const mprotect = libc.func('int mprotect(intptr_t at, size_t bytes, int protection)');
   const munmap = libc.func('int munmap(intptr_t at, size_t bytes)');
   const memcpy = libc.func('void *memcpy(intptr_t to, const void *from, size_t bytes)');
+  const madvise = libc.func('int madvise(intptr_t at, size_t bytes, int advice)');
+  const LINUX_HUGEPAGE = 14;
   const [READ, WRITE, EXECUTE] = [1, 2, 4];
   const PRIVATE = 2;
   // macOS lets a hardened program (such as Node) turn only MAP_JIT pages executable.
@@ -115,6 +127,7 @@ function posixPages(koffi: Koffi): Pages {
     },
     unmap: (address, bytes) => void munmap(address, bytes),
     copy: (to, from, bytes) => void memcpy(to, from, bytes),
+    adviseLarge: process.platform === 'linux' ? (at, bytes) => void madvise(at, bytes, LINUX_HUGEPAGE) : undefined,
   };
 }
 

@@ -71,7 +71,7 @@ function makeWasmRuntime(isa: Isa, threads: Pool): Runtime {
 function makeNativeRuntime(isa: Isa, threads: Pool): Runtime {
   const native = loadNative();
   if ('unavailable' in native) throw new RuntimeError(`instruction set ${isa.name}`, { got: native.unavailable });
-  return makeRuntime(isa, nativeMemory(native.addressOf), nativeLoader(isa, native), threads);
+  return makeRuntime(isa, nativeMemory(native.addressOf, native.preferLargePages), nativeLoader(isa, native), threads);
 }
 
 interface CodeState {
