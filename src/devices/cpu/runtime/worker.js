@@ -168,7 +168,8 @@ function serveBrowser() {
       worker.setState(worker.states.ready);
       postMessage(0);
     } else worker?.handle(message);
-    while (worker?.hasCommand()) worker.run(() => {}, () => postMessage(0));
+    // Not before: a command may be there while the code it needs is still on its way in messages before this one.
+    if ('wake' in message && worker?.hasCommand()) worker.run(() => {}, () => postMessage(0));
   });
 }
 

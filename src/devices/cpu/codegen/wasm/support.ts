@@ -33,8 +33,17 @@ export function wasmSupport(): WasmSupport {
   return {
     simd: WebAssembly.validate(moduleOf(multiplyAddKernel(false), false)),
     relaxedSimd: WebAssembly.validate(moduleOf(multiplyAddKernel(true), false)),
-    threads: typeof SharedArrayBuffer !== 'undefined' && WebAssembly.validate(moduleOf(atomics.finish(), true)),
+    threads: hasSharedMemory() && WebAssembly.validate(moduleOf(atomics.finish(), true)),
   };
+}
+
+/** A page that may not share memory with its workers (and has no SharedArrayBuffer) still has shared wasm memories of its own. */
+function hasSharedMemory(): boolean {
+  try {
+    return new WebAssembly.Memory({ initial: 0, maximum: 0, shared: true }).buffer.constructor !== ArrayBuffer;
+  } catch {
+    return false;
+  }
 }
 
 /** Runs a relaxed multiply-add and says whether it rounded once: the choice between `relaxedWasm` and `isas.wasm`. */
