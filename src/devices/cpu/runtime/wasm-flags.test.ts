@@ -34,9 +34,12 @@ test('flags are set for the compilation alone, even where it fails', () => {
   expect(seen).toEqual(['--no-liftoff', '--no-wasm-lazy-compilation', '--liftoff', '--wasm-lazy-compilation']);
 });
 
-test('an engine without SharedArrayBuffer has no instruction set for kernels', async () => {
+test('an engine without shared memories has no instruction set for kernels; one that only hides SharedArrayBuffer has', () => {
   vi.stubGlobal('SharedArrayBuffer', undefined);
-  expect(wasmSupport().threads).toBe(false);
+  expect(wasmSupport().threads).toBe(true);
+  const { validate } = WebAssembly;
+  vi.stubGlobal('WebAssembly', { validate, Memory: class { buffer = new ArrayBuffer(0); } });
+  expect(wasmSupport()).toMatchObject({ simd: true, threads: false });
   vi.stubGlobal('WebAssembly', undefined);
   expect(wasmSupport()).toEqual({ simd: false, relaxedSimd: false, threads: false });
 });
