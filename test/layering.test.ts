@@ -21,6 +21,8 @@ describe('the linter', () => {
     ['src/graph/b.ts', 'node:fs', './node.ts'],
     ['src/ops/a.ts', '../formats/index.ts', '../graph/index.ts'],
     ['src/ops/b.ts', '../graph/node.ts', '../graph/index.ts'],
+    ['src/optimize/a.ts', '../devices/index.ts', '../graph/index.ts'],
+    ['src/optimize/b.ts', '../ops/conv.ts', '../ops/index.ts'],
     ['src/formats/onnx/a.ts', '../../devices/index.ts', '../../graph/index.ts'],
     ['src/formats/onnx/b.ts', '../../ops/conv.ts', '../../ops/index.ts'],
     ['src/formats/onnx/c.ts', 'node:fs', '../errors.ts'],

@@ -1,6 +1,7 @@
 /** The intermediate representation: what every door leads to and every device starts from. Knows no device. */
 export { type DType, type DTypeInfo, dtypes, type TypedArray } from './dtype.ts';
 export { GraphError, type Mismatch, sentence } from './errors.ts';
+export { hashGraph, type HashOptions, smallTensor } from './hash.ts';
 export {
   type Attr,
   type Attrs,
@@ -16,6 +17,7 @@ export {
   useCounts,
   type Value,
 } from './node.ts';
+export { printGraph } from './print.ts';
 export { apply, constant, defineOp, hasOp, type InferContext, input, makeNode, type OpDefinition, opNames, opOf } from './registry.ts';
 export { type Rewrite, rewriteGraph } from './rewrite.ts';
 export {
@@ -31,3 +33,4 @@ export {
   toNumbers,
   zeros,
 } from './tensor-data.ts';
+export { verifyGraph } from './verify.ts';

@@ -46,7 +46,11 @@ export function opOf(name: string): OpDefinition {
 }
 
 /** Makes a node: checks arity, infers result types. @throws GraphError naming operator, operands and shapes. */
-export function makeNode(op: string, inputs: readonly (Value | null)[], attrs: Attrs = {}, name = ''): Node {
+export const makeNode = (op: string, inputs: readonly (Value | null)[], attrs: Attrs = {}, name = ''): Node =>
+  new Node(op, inputs, attrs, inferTypes(op, inputs, attrs, name), name);
+
+/** The result types of a node with these operands. @throws GraphError naming operator, operands and shapes. */
+export function inferTypes(op: string, inputs: readonly (Value | null)[], attrs: Attrs, name = ''): TensorType[] {
   const definition = opOf(op);
   const [min, max] = definition.inputs;
   const label = name === '' ? op : `${op} '${name}'`;
@@ -57,7 +61,7 @@ export function makeNode(op: string, inputs: readonly (Value | null)[], attrs: A
   try {
     const types = definition.infer({ inputs, attrs, constant: (i) => constantOf(inputs[i]) });
     types.forEach(checkType);
-    return new Node(op, inputs, attrs, types, name);
+    return types;
   } catch (error) {
     if (!(error instanceof GraphError)) throw error;
     const operands = inputs.map((input) => (input ? formatType(input) : 'none')).join(', ');

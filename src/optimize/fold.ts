@@ -5,6 +5,10 @@ import { evaluateNode } from '../ops/index.ts';
 /** Larger results are left to the device: it computes them once, faster, and in the layout it wants. */
 const mostElements = 65536;
 
+/** Operators that may visit every operand element for every result element; of these visits there may be so many. */
+const contractions: ReadonlySet<string> = new Set('Conv ConvTranspose MatMul Gemm Einsum MaxPool AveragePool LpPool LRN'.split(' '));
+const mostVisits = 2 ** 28;
+
 export const foldConstants = (graph: Graph): Graph => rewriteGraph(graph, foldNode);
 
 function foldNode(node: Node) {
@@ -19,5 +23,7 @@ function foldNode(node: Node) {
     inputs.push(value);
   }
   if (inputs.length === 0 || work > 16 * mostElements) return undefined;
+  const kernel = sizeOf((node.attrs.kernel_shape as readonly number[] | undefined) ?? []);
+  if (contractions.has(node.op) && Math.max(work, kernel) * sizeOf(node.outputs[0].shape) > mostVisits) return undefined;
   return evaluateNode(node, inputs).map((result) => constant(result, node.name));
 }

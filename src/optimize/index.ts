@@ -1,3 +1,8 @@
-/** Named graph -> graph passes. Each keeps what the graph means; none re-associates floating-point arithmetic. */
+/** Named graph -> graph passes. Each keeps what the graph means; none but mergeAffine changes how floating-point results are rounded. */
+export { commonSubexpressions } from './common-subexpressions.ts';
 export { type Decompose, decompose } from './decompose.ts';
+export { eliminate } from './eliminate.ts';
 export { foldConstants } from './fold.ts';
+export { mergeAffine } from './merge-affine.ts';
+export { mergePads } from './merge-pads.ts';
+export { type Pass, runPasses } from './pipeline.ts';

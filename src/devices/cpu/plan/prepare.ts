@@ -1,7 +1,17 @@
-/** What a graph becomes before it is planned: constants folded, and only operators that this device runs left. */
+/** What a graph becomes before it is planned: only operators that this device runs, and nothing of it to no purpose. */
 import { apply, constant, fromNumbers, type Graph, type Node, type Value } from '../../../graph/index.ts';
 import { convTransposeGeometry } from '../../../ops/index.ts';
-import { type Decompose, decompose, foldConstants } from '../../../optimize/index.ts';
+import {
+  commonSubexpressions,
+  type Decompose,
+  decompose,
+  eliminate,
+  foldConstants,
+  mergeAffine,
+  mergePads,
+  type Pass,
+  runPasses,
+} from '../../../optimize/index.ts';
 import { emittableOps } from '../kernels/index.ts';
 import { anchorRules } from './fuse.ts';
 import { moveOps, viewOps } from './lower/movement.ts';
@@ -9,10 +19,18 @@ import { moveOps, viewOps } from './lower/movement.ts';
 export const isNative = (op: string): boolean =>
   op in anchorRules || op in viewOps || op in moveOps || emittableOps.has(op) || op === 'Constant' || op === 'Input';
 
-export function prepare(graph: Graph): Graph {
-  const simple = decompose(foldConstants(graph), (node) => isNative(node.op), (node) => own[node.op]?.(node));
-  return foldConstants(simple);
-}
+export const prepare = (graph: Graph): Graph => runPasses(graph, passes);
+
+/** The second fold makes constants of what decompositions compute from constants; the passes after it look for those. */
+const passes: readonly Pass[] = [
+  { name: 'fold', run: foldConstants },
+  { name: 'decompose', run: (graph) => decompose(graph, (node) => isNative(node.op), (node) => own[node.op]?.(node)) },
+  { name: 'fold', run: foldConstants },
+  { name: 'eliminate', run: eliminate },
+  { name: 'commonSubexpressions', run: commonSubexpressions },
+  { name: 'mergePads', run: mergePads },
+  { name: 'mergeAffine', run: mergeAffine },
+];
 
 const int64s = (values: readonly number[]): Value => constant(fromNumbers('int64', [values.length], values));
 
