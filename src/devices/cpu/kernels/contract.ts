@@ -24,7 +24,15 @@ export interface Tile {
   /** Where each row's elements begin, relative to the row pointer. */
   readonly rowBytes: readonly number[];
   readonly vectors: number;
+  /** The weights are more than the first-level cache holds, and are read once a tile: fetched ahead. */
+  readonly streams?: boolean;
 }
+
+/**
+ * How far ahead weights are fetched. Hardware prefetchers stop at the end of a 4 KiB page, where a tile would wait for the
+ * third-level cache; two pages ahead was best on a Xeon (ResNet-50: 42.9 ms -> 40.1 ms; 1 to 4 KiB gained less).
+ */
+const prefetchBytes = 8192;
 
 export interface TileShape {
   readonly rows: number;
@@ -68,7 +76,9 @@ function emitTerms(b: KernelBuilder, tile: Tile, strideBytes: number, rows: Int,
   const { elem, rowBytes, vectors } = tile;
   const vectorBytes = b.isa.vectorBytes;
   for (let k = 0; k < count; k++) {
-    const w = Array.from({ length: vectors }, (_, v) => b.load(elem, b.at(weights, (k * vectors + v) * vectorBytes)));
+    const at = (v: number) => (k * vectors + v) * vectorBytes;
+    if (tile.streams) for (let v = 0; v < vectors; v++) b.prefetch(b.at(weights, at(v) + prefetchBytes), 1);
+    const w = Array.from({ length: vectors }, (_, v) => b.load(elem, b.at(weights, at(v))));
     rowBytes.forEach((offset, r) => {
       const element = b.splatAt(rows, offset + k * strideBytes);
       if (vectors === 1 && b.isa.splatOperands) return b.accumulate(elem, sums[r], w[0], element);

@@ -59,6 +59,9 @@ export interface ConvTiling {
 /** Multiply-adds a task should have at least. */
 const grain = 512 * 1024;
 
+/** Tasks that keep a few threads evenly busy. */
+const fewTasks = 16;
+
 /** Widths as equal as can be, none above `most`. */
 function evenParts(total: number, most: number): [number, number][] {
   const parts = Math.ceil(total / most);
@@ -105,24 +108,28 @@ export function tileConv(isa: Isa, spec: ConvSpec): ConvTiling {
 function tileCycles(isa: Isa, rows: number, vectors: number, terms: number): number {
   const arithmetic = (rows * vectors) / 2;
   const loads = (rows + vectors) / 2;
-  const panelBytes = terms * vectors * isa.vectorBytes;
-  const weights = panelBytes > 24 * 1024 ? (vectors * isa.vectorBytes) / 32 : 0;
+  const weights = streams(isa, vectors, terms) ? (vectors * isa.vectorBytes) / 32 : 0;
   return Math.max(arithmetic, loads, 4, weights) + 1;
 }
+
+/** Whether a group's weights leave no room for anything else in the first-level cache. */
+const streams = (isa: Isa, vectors: number, terms: number): boolean => terms * vectors * isa.vectorBytes > 24 * 1024;
 
 export function convKernel(isa: Isa, spec: ConvSpec, tiling: ConvTiling): TaskedKernel {
   const { vectors, channelGroups, unit, flat, height, width } = tiling;
   const lanes = lanesOf(isa, 'f32');
   const { input, operands, after } = spec;
   const groupWidth = vectors * lanes;
-  const inputBlocks = spec.blocks * spec.blockSize * spec.kernel[0] * spec.kernel[1];
+  const terms = spec.blocks * spec.blockSize * spec.kernel[0] * spec.kernel[1];
   const groupsInAll = spec.groups * channelGroups;
 
   // ---- tasks: [channel group][image][lines]
   const units = flat ? unit.columns.length : Math.ceil(height / unit.lines);
-  const work = spec.batch * groupsInAll * groupWidth * inputBlocks * spec.out.height * spec.out.width;
+  const work = spec.batch * groupsInAll * groupWidth * terms * spec.out.height * spec.out.width;
   const wanted = Math.max(1, Math.min(maxTasks, Math.floor(work / grain)));
-  const wantedChunks = Math.ceil(wanted / (spec.batch * groupsInAll));
+  // Lines are cut last: every task that takes some of an image's lines reads all of the group's weights again.
+  const enough = streams(isa, vectors, terms) ? Math.min(wanted, fewTasks) : wanted;
+  const wantedChunks = Math.ceil(enough / (spec.batch * groupsInAll));
   const chunk = Math.ceil(units / Math.min(units, wantedChunks));
   const chunks = Math.ceil(units / chunk);
   const tasks = groupsInAll * spec.batch * chunks;
@@ -150,7 +157,7 @@ export function convKernel(isa: Isa, spec: ConvSpec, tiling: ConvTiling): Tasked
     pointers.forEach((p, i) => moveBy(p, image.index, bytes(i, 0)));
   }
   if (groupsInAll > 1) {
-    moveBy(weightsStart, group, inputBlocks * groupWidth * 4);
+    moveBy(weightsStart, group, terms * groupWidth * 4);
     if (spec.groups > 1) moveBy(rows, b.integer('idiv', group, channelGroups), input.group * 4);
     if (groupWidth >= blockChannels) {
       pointers.forEach((p, i) => moveBy(p, group, bytes(i, 1) * (groupWidth / blockChannels)));
@@ -175,7 +182,7 @@ export function convKernel(isa: Isa, spec: ConvSpec, tiling: ConvTiling): Tasked
   const columnBytes = input.width * spec.stride[1] * 4;
   const emitTile = (lines: number, columns: number) => {
     const pixels = Array.from({ length: lines * columns }, (_, p) => [Math.floor(p / columns), p % columns] as const);
-    const tile: Tile = { elem: 'f32', vectors, rowBytes: pixels.map(([l, c]) => l * lineBytes + c * columnBytes) };
+    const tile: Tile = { elem: 'f32', vectors, streams: streams(isa, vectors, terms), rowBytes: pixels.map(([l, c]) => l * lineBytes + c * columnBytes) };
     const sums = emitAccumulators(b, tile);
     emitContraction(b, tile, axes, rows, b.move(weightsStart), sums);
     pixels.forEach(([l, c], r) => {
