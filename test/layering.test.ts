@@ -23,6 +23,8 @@ describe('the linter', () => {
     ['src/ops/b.ts', '../graph/node.ts', '../graph/index.ts'],
     ['src/optimize/a.ts', '../devices/index.ts', '../graph/index.ts'],
     ['src/optimize/b.ts', '../ops/conv.ts', '../ops/index.ts'],
+    ['src/optimize/a.ts', '../devices/index.ts', '../ops/index.ts'],
+    ['src/devices/cpu/plan/c.ts', '../../../optimize/fold.ts', '../../../optimize/index.ts'],
     ['src/formats/onnx/a.ts', '../../devices/index.ts', '../../graph/index.ts'],
     ['src/formats/onnx/b.ts', '../../ops/conv.ts', '../../ops/index.ts'],
     ['src/formats/onnx/c.ts', 'node:fs', '../errors.ts'],
@@ -46,6 +48,7 @@ describe('the linter', () => {
     ['src/cli/a.ts', '../engine/index.ts', '../index.ts'],
     ['src/cli/b.ts', '../devices/cpu/index.ts', '../zoo/index.ts'],
     ['src/cli/c.ts', '../graph/node.ts', '../vision/node.ts'],
+    ['src/cli/verbs/d.ts', '../../zoo/table.ts', '../../index.ts'],
   ];
   let folder = '';
   let found: { file: string; line: number; code: string }[] = [];
