@@ -145,10 +145,7 @@ export class Pool {
       else attempt(() => job.code.serial(job.context));
       job.done?.(index, threads, performance.now() - started);
     });
-    if (this.queue.length > 0) {
-      for (const slot of this.slots) if (!slot.run) this.settle(slot);
-      this.pump();
-    }
+    if (this.queue.length > 0) this.pump();
   }
 
   /** Runs the job on workers. Rejects with RuntimeError as `run` throws. */
@@ -189,7 +186,7 @@ export class Pool {
     return free;
   }
 
-  /** Waits until a worker has left its last run, which is over: a matter of a microsecond. */
+  /** Waits until a worker that belongs to no run has left its last, synchronous one, which is over: a microsecond. */
   private settle(slot: Slot): void {
     for (let round = 0; !this.isIdle(slot); round++) if (round > 1000) sleep(napMs);
   }
@@ -281,8 +278,9 @@ export class Pool {
       return true;
     }
     const count = Math.min(threadsOf(job), this.slots.length);
-    const slots = this.slots.filter((slot) => !slot.run && this.isIdle(slot)).slice(0, count);
+    const slots = this.slots.filter((slot) => !slot.run).slice(0, count);
     if (slots.length < count) return false;
+    for (const slot of slots) this.settle(slot);
     const run: Run = { job, slots, resolve, reject, part: 0, threads: 0 };
     for (const slot of slots) slot.run = run;
     this.runs.add(run);
