@@ -39,6 +39,9 @@ function placeIn(index: number, dim: number): number {
   return index < 0 ? index + dim : index;
 }
 
+/** No index fits an axis without elements. */
+const emptyAxis = (axis: number): GraphError => new GraphError('data', { expected: `elements along axis ${axis}, which indices name`, got: 'none' });
+
 /** A new tensor of the elements of `data` at `places`, each the first of `inner` neighbours. */
 function pick({ dtype, data }: TensorData, shape: Shape, places: ArrayLike<number>, inner = 1): TensorData {
   const result = new (data.constructor as Float64ArrayConstructor)(sizeOf(shape));
@@ -67,6 +70,7 @@ export function gatherGeometry(source: OpSource): GatherGeometry {
   const { shape } = operand(context, 0, 'any', 'data');
   const indices = operand(context, 1, 'index', 'indices').shape;
   const axis = normalizeAxis(intAttr(context.attrs, 'axis', 0), shape.length);
+  if (shape[axis] === 0 && sizeOf(indices) > 0) throw emptyAxis(axis);
   return {
     axis,
     outer: sizeOf(shape.slice(0, axis)),
@@ -94,8 +98,9 @@ defineOp({
 
 // ---- GatherElements and ScatterElements: one index an element
 
-/** data, indices and the axis of an operator whose indices lie over data, no larger on any other axis. */
-function elementwise(context: InferContext): { data: TensorType; indices: TensorType; axis: number } {
+/** data, indices and the axis of GatherElements or ScatterElements: indices lie over data, no larger on any other axis. */
+export function elementsGeometry(source: OpSource): { data: TensorType; indices: TensorType; axis: number } {
+  const context = contextOf(source);
   const data = operand(context, 0, 'any', 'data');
   const indices = operand(context, 1, 'index', 'indices');
   const axis = normalizeAxis(intAttr(context.attrs, 'axis', 0), data.shape.length);
@@ -103,6 +108,7 @@ function elementwise(context: InferContext): { data: TensorType; indices: Tensor
   if (!fits) {
     throw new GraphError('indices', { expected: `the rank of ${formatType(data)} and no larger off axis ${axis}`, got: formatType(indices) });
   }
+  if (data.shape[axis] === 0 && sizeOf(indices.shape) > 0) throw emptyAxis(axis);
   return { data, indices, axis };
 }
 
@@ -119,22 +125,22 @@ defineOp({
   name: 'GatherElements',
   inputs: [2, 2],
   infer(context) {
-    const { data, indices } = elementwise(context);
+    const { data, indices } = elementsGeometry(context);
     return [{ dtype: data.dtype, shape: indices.shape }];
   },
   evaluate(inputs, attrs, [{ shape }]) {
-    const { axis } = elementwise(contextOf({ inputs, attrs }));
+    const { axis } = elementsGeometry({ inputs, attrs });
     return [pick(inputs[0]!, shape, elementPlaces(inputs[1]!, inputs[0]!.shape, axis))];
   },
 });
 
 const reductions = ['none', 'add', 'mul', 'max', 'min'] as const;
-type Reduction = (typeof reductions)[number];
+export type ScatterReduction = (typeof reductions)[number];
 
-const reductionOf = (attrs: Attrs): Reduction => stringAttr(attrs, 'reduction', 'none', reductions);
+export const scatterReduction = (attrs: Attrs): ScatterReduction => stringAttr(attrs, 'reduction', 'none', reductions);
 
 /** How an update meets what is there; typed for numbers, the same for bigints. NaN wins, as everywhere. */
-const reduce: Record<Reduction, (there: number, update: number) => number> = {
+const reduce: Record<ScatterReduction, (there: number, update: number) => number> = {
   none: (_there, update) => update,
   add: (there, update) => there + update,
   mul: (there, update) => there * update,
@@ -146,13 +152,13 @@ function scatterType(context: InferContext, updatesShape: Shape): TensorType {
   const data = operand(context, 0, 'any', 'data');
   const updates = operand(context, 2, 'any', 'updates');
   expectShape(updates, updatesShape, 'updates');
-  const reduction = reductionOf(context.attrs);
+  const reduction = scatterReduction(context.attrs);
   if (data.dtype === 'bool' && reduction !== 'none') throw new GraphError('reduction', { expected: 'none for bool', got: reduction });
   return { dtype: commonDType([data, updates]), shape: data.shape };
 }
 
 /** `data` with updates written or reduced into `places`, in order, each the first of `inner` neighbours. */
-function scatter(data: TensorData, updates: TensorData, places: ArrayLike<number>, inner: number, reduction: Reduction): TensorData {
+function scatter(data: TensorData, updates: TensorData, places: ArrayLike<number>, inner: number, reduction: ScatterReduction): TensorData {
   const elements = reduction === 'none' ? (tensor: TensorData) => tensor.data : isFloat(data.dtype) ? numbersOf : bigintsOf;
   const result = (elements(data) as Float64Array).slice();
   const update = elements(updates) as ArrayLike<number>;
@@ -167,18 +173,27 @@ function scatter(data: TensorData, updates: TensorData, places: ArrayLike<number
 defineOp({
   name: 'ScatterElements',
   inputs: [3, 3],
-  infer: (context) => [scatterType(context, elementwise(context).indices.shape)],
+  infer: (context) => [scatterType(context, elementsGeometry(context).indices.shape)],
   evaluate(inputs, attrs) {
     const [data, indices, updates] = inputs as TensorData[];
-    const { axis } = elementwise(contextOf({ inputs, attrs }));
-    return [scatter(data, updates, elementPlaces(indices, data.shape, axis), 1, reductionOf(attrs))];
+    const { axis } = elementsGeometry({ inputs, attrs });
+    return [scatter(data, updates, elementPlaces(indices, data.shape, axis), 1, scatterReduction(attrs))];
   },
 });
 
 // ---- GatherND and ScatterND: the last axis of indices holds a place's coordinates
 
-/** Checks indices and tells how many leading axes of data (after `batch` of them) their coordinates name. */
-function coordinates(context: InferContext, batch: number) {
+/** Shapes of data and indices of GatherND or ScatterND, and how many axes of data (after `batch` of them) are named. */
+export interface CoordinatesGeometry {
+  readonly data: Shape;
+  readonly indices: Shape;
+  readonly batch: number;
+  readonly count: number;
+}
+
+/** @throws GraphError where operands do not fit. */
+export function coordinatesGeometry(source: OpSource, batch = batchDims(source)): CoordinatesGeometry {
+  const context = contextOf(source);
   const data = operand(context, 0, 'any', 'data').shape;
   const type = operand(context, 1, 'index', 'indices');
   const indices = type.shape;
@@ -193,8 +208,13 @@ function coordinates(context: InferContext, batch: number) {
     if (data[axis] === indices[axis]) continue;
     throw new GraphError('batch axes', { expected: 'equal sizes', got: `[${data.join(',')}] and [${indices.join(',')}]` });
   }
-  return { data, indices, count };
+  const empty = data.indexOf(0, batch);
+  if (empty >= 0 && empty < batch + count && sizeOf(indices) > 0) throw emptyAxis(empty);
+  return { data, indices, batch, count };
 }
+
+/** GatherND's attribute; ScatterND has none. */
+const batchDims = ({ attrs }: OpSource): number => intAttr(attrs, 'batch_dims', 0, 0);
 
 /** The flat place in data of each list of coordinates; data's first `batch` axes go along with those of indices. */
 function coordinatePlaces(indices: TensorData, data: Shape, count: number, batch: number): Float64Array {
@@ -215,13 +235,11 @@ defineOp({
   name: 'GatherND',
   inputs: [2, 2],
   infer(context) {
-    const batch = intAttr(context.attrs, 'batch_dims', 0, 0);
-    const { data, indices, count } = coordinates(context, batch);
+    const { data, indices, batch, count } = coordinatesGeometry(context);
     return [{ dtype: operand(context, 0).dtype, shape: [...indices.slice(0, -1), ...data.slice(batch + count)] }];
   },
   evaluate(inputs, attrs, [{ shape }]) {
-    const batch = intAttr(attrs, 'batch_dims', 0, 0);
-    const { data, count } = coordinates(contextOf({ inputs, attrs }), batch);
+    const { data, batch, count } = coordinatesGeometry({ inputs, attrs });
     return [pick(inputs[0]!, shape, coordinatePlaces(inputs[1]!, data, count, batch), sizeOf(data.slice(batch + count)))];
   },
 });
@@ -230,14 +248,14 @@ defineOp({
   name: 'ScatterND',
   inputs: [3, 3],
   infer(context) {
-    const { data, indices, count } = coordinates(context, 0);
+    const { data, indices, count } = coordinatesGeometry(context, 0);
     return [scatterType(context, [...indices.slice(0, -1), ...data.slice(count)])];
   },
   evaluate(inputs, attrs) {
     const [data, indices, updates] = inputs as TensorData[];
-    const { count } = coordinates(contextOf({ inputs, attrs }), 0);
+    const { count } = coordinatesGeometry({ inputs, attrs }, 0);
     const places = coordinatePlaces(indices, data.shape, count, 0);
-    return [scatter(data, updates, places, sizeOf(data.shape.slice(count)), reductionOf(attrs))];
+    return [scatter(data, updates, places, sizeOf(data.shape.slice(count)), scatterReduction(attrs))];
   },
 });
 

@@ -21,7 +21,7 @@ export { castData } from './cast.ts';
 export { contextOf, type OpSource } from './context.ts';
 export { type ConvGeometry, convGeometry, convTransposeGeometry } from './conv.ts';
 export { evaluateGraph, evaluateNode, type EvaluateOptions, evaluateValues } from './evaluate.ts';
-export { type GatherGeometry, gatherGeometry } from './gather.ts';
+export { type CoordinatesGeometry, coordinatesGeometry, elementsGeometry, type GatherGeometry, gatherGeometry, scatterReduction, type ScatterReduction } from './gather.ts';
 export { type AutoPad, type Window, windowCounts, type WindowGeometry, windowGeometry, type WindowOptions } from './geometry.ts';
 export { decodeHalf, encodeHalf } from './half.ts';
 export { broadcastShapes, broadcastStrides, constantInts, fromElements, normalizeAxis, numbersOf } from './helpers.ts';

@@ -7,6 +7,7 @@ import { dtypes } from '../../../graph/index.ts';
 import { type Int, type Isa, KernelBuilder, lanesOf } from '../codegen/index.ts';
 import type { TaskedKernel } from './map.ts';
 import { enterTask, loadArguments, loopAxes, splitTasks } from './nest.ts';
+import { indexAt, type IndexDType } from './places.ts';
 
 export interface TakeSpec {
   readonly name: string;
@@ -20,11 +21,9 @@ export interface TakeSpec {
   readonly stride: { readonly data: number; readonly result: number };
   /** Axes after it, the last one in lanes. */
   readonly inner: readonly { readonly extent: number; readonly data: number; readonly result: number }[];
-  readonly indexDtype: 'int32' | 'int64';
+  readonly indexDtype: IndexDType;
   /** float32 or float64 weights, as the data. */
   readonly weighted: boolean;
-  /** Negative indices stand for this value instead of counting from the end. */
-  readonly fill?: number;
 }
 
 const grain = 16 * 1024;
@@ -58,17 +57,9 @@ export function takeKernel(isa: Isa, spec: TakeSpec): TaskedKernel {
   const split = splitTasks(extents, extents.reduce((x, y) => x * y, 1) * innerCount * taps, grain);
   const { rounds } = enterTask(b, task, axes, split, pointers);
 
-  /** Where tap t's elements begin; negative where the fill stands. */
-  const source = (t: number): { pointer: Int; filled?: Int } => {
-    const mem = b.at(indices, t * indexBytes);
-    const raw = spec.indexDtype === 'int64' ? b.wrap(b.iload('long', mem, 64)) : b.iload('int', mem, 32);
-    const negative = b.icompare('lt', raw, 0);
-    const wrapped = spec.fill === undefined ? b.iselect(negative, b.integer('iadd', raw, dim), raw) : raw;
-    const low = b.iselect(b.icompare('lt', wrapped, 0), b.int(0), wrapped);
-    const index = b.iselect(b.icompare('ge', low, dim), b.int(dim - 1), low);
-    const pointer = b.offset(data, index, spec.stride.data * size);
-    return { pointer, filled: spec.fill === undefined ? undefined : negative };
-  };
+  /** Where tap t's elements begin. */
+  const source = (t: number): Int =>
+    b.offset(data, indexAt(b, spec.indexDtype, b.at(indices, t * indexBytes), dim).index, spec.stride.data * size);
 
   const copyInner = () => {
     const sources = Array.from({ length: taps }, (_, t) => source(t));
@@ -78,10 +69,10 @@ export function takeKernel(isa: Isa, spec: TakeSpec): TaskedKernel {
         const { extent, data: d, result: r } = spec.inner[at];
         b.loop(extent, () => {
           walk(at + 1);
-          sources.forEach(({ pointer }) => b.advance(pointer, d * size));
+          sources.forEach((pointer) => b.advance(pointer, d * size));
           b.advance(out, r * size);
         });
-        sources.forEach(({ pointer }) => b.advance(pointer, -extent * d * size));
+        sources.forEach((pointer) => b.advance(pointer, -extent * d * size));
         b.advance(out, -extent * r * size);
         return;
       }
@@ -91,19 +82,19 @@ export function takeKernel(isa: Isa, spec: TakeSpec): TaskedKernel {
     walk(0);
   };
 
-  const lanesLoop = (extent: number, dataStride: number, resultStride: number, sources: readonly { pointer: Int; filled?: Int }[], out: Int) => {
-    const vector = size >= 4 && dataStride === 1 && resultStride === 1 && spec.fill === undefined;
+  const lanesLoop = (extent: number, dataStride: number, resultStride: number, sources: readonly Int[], out: Int) => {
+    const vector = size >= 4 && dataStride === 1 && resultStride === 1;
     const lanes = vector ? lanesOf(isa, elem) : 1;
     const element = (count: number) => {
       if (size < 4) {
-        const value = b.iload('long', b.at(sources[0].pointer), (size * 8) as 8 | 16, true);
-        return b.istore(b.at(out), filled(value), (size * 8) as 8 | 16);
+        const value = b.iload('long', b.at(sources[0]), (size * 8) as 8 | 16, true);
+        return b.istore(b.at(out), value, (size * 8) as 8 | 16);
       }
       if (!weighted && lanes === 1) {
         const width = (size * 8) as 32 | 64;
-        return b.istore(b.at(out), filled(b.iload('long', b.at(sources[0].pointer), width)), width);
+        return b.istore(b.at(out), b.iload('long', b.at(sources[0]), width), width);
       }
-      const terms = sources.map(({ pointer }, t) => {
+      const terms = sources.map((pointer, t) => {
         const x = b.load(elem, b.at(pointer), count);
         return weights ? { x, w: b.load(elem, b.splatAt(weights, t * size)) } : { x };
       });
@@ -111,12 +102,8 @@ export function takeKernel(isa: Isa, spec: TakeSpec): TaskedKernel {
       for (const { x, w } of terms.slice(1)) if (w) sum = b.fma(elem, x, w, sum);
       b.store(elem, b.at(out), sum, count);
     };
-    const filled = (value: ReturnType<typeof b.long>) => {
-      const negative = sources[0].filled;
-      return negative ? b.iselect(negative, b.long(fillBits(dtype, spec.fill as number)), value) : value;
-    };
     const move = (count: number) => {
-      sources.forEach(({ pointer }) => b.advance(pointer, count * dataStride * size));
+      sources.forEach((pointer) => b.advance(pointer, count * dataStride * size));
       b.advance(out, count * resultStride * size);
     };
     const full = Math.floor(extent / lanes);
@@ -130,15 +117,4 @@ export function takeKernel(isa: Isa, spec: TakeSpec): TaskedKernel {
 
   loopAxes(b, axes, split.axis, axis + 1, pointers, rounds, copyInner);
   return { code: b.finish(), tasks: split.tasks };
-}
-
-/** A number as the bits of its element type. */
-function fillBits(dtype: DType, value: number): bigint {
-  const info = dtypes[dtype];
-  const array = new info.array(1);
-  array[0] = (dtype === 'int64' || dtype === 'uint64' ? BigInt(Math.trunc(value)) : value) as never;
-  const bytes = new Uint8Array(array.buffer);
-  let bits = 0n;
-  for (let i = bytes.length - 1; i >= 0; i--) bits = (bits << 8n) | BigInt(bytes[i]);
-  return BigInt.asIntN(64, bits);
 }

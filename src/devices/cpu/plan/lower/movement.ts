@@ -1,8 +1,9 @@
 /** Operators that move elements: most are views of their input and cost nothing, the others are copies or picks by tables. */
 import { constant, type DType, type Node, type Shape, sizeOf, stridesOf, tensorData, type TypedArray, type Value } from '../../../../graph/index.ts';
 import { gatherGeometry, normalizeAxis, padGeometry, padTables, type ResizeAxis, resizeGeometry, sliceGeometry, transposePerm } from '../../../../ops/index.ts';
-import { argReduceKernel, blockChannels, type Expression, scalarOf, takeKernel, type TakeSpec } from '../../kernels/index.ts';
+import { argReduceKernel, blockChannels, type Expression, type IndexDType, scalarOf, takeKernel, type TakeSpec } from '../../kernels/index.ts';
 import { argument, type Halo, kernelName, type Planner } from '../planner.ts';
+import { placeOps } from './places.ts';
 import { broadcastView, reshapeView, sliceView, transposeView, type View } from '../view.ts';
 
 type Lower = (p: Planner, node: Node) => View;
@@ -32,6 +33,7 @@ export const moveOps: Readonly<Record<string, Lower>> = {
   Resize: lowerResize,
   ArgMax: (p, node) => lowerArg(p, node, true),
   ArgMin: (p, node) => lowerArg(p, node, false),
+  ...placeOps,
 };
 
 const allConstant = (views: readonly View[]): boolean => views.every(({ storage }) => storage.constant);
@@ -122,7 +124,6 @@ interface Table {
   readonly indices: Int32Array;
   readonly taps: number;
   readonly weights?: Float32Array | Float64Array;
-  readonly fill?: number;
 }
 
 /** result[..., i, ...] = sum over taps of weight * view[..., index[i, tap], ...], along one axis. */
@@ -135,7 +136,7 @@ function takeAxis(p: Planner, source: View, axis: number, table: Table, name: st
   const out = view.block
     ? p.blocked(view.dtype, shape, view.block.axis, view.storage.constant)
     : p.plain(view.dtype, shape, view.storage.constant);
-  return take(p, view, out, axis, indices, weights, { taps: table.taps, length, indexDtype: 'int32', fill: table.fill }, name, op);
+  return take(p, view, out, axis, indices, weights, { taps: table.taps, length, indexDtype: 'int32' }, name, op);
 }
 
 function take(
@@ -145,7 +146,7 @@ function take(
   axis: number,
   indices: View,
   weights: View | undefined,
-  g: { taps: number; length: number; indexDtype: 'int32' | 'int64'; fill?: number },
+  g: { taps: number; length: number; indexDtype: IndexDType },
   name: string,
   op: string,
 ): View {
@@ -167,7 +168,6 @@ function take(
     inner: view.block ? [...after, { extent: 16, data: 1, result: 1 }] : mergeInner(after),
     indexDtype: g.indexDtype,
     weighted: weights !== undefined,
-    fill: g.fill,
   };
   if (sizeOf(out.shape) === 0) return out;
   const views = [view, indices, ...(weights ? [weights] : []), out];
@@ -200,7 +200,7 @@ function lowerGather(p: Planner, node: Node): View {
   const index = p.contiguous(indices);
   const shape = [...data.shape.slice(0, g.axis), g.indices, ...data.shape.slice(g.axis + 1)];
   const out = p.plain(data.dtype, shape, allConstant([view, index]));
-  const indexDtype = indices.dtype as 'int32' | 'int64';
+  const indexDtype = indices.dtype as IndexDType;
   take(p, view, out, g.axis, index, undefined, { taps: 1, length: g.indices, indexDtype }, node.name, node.op);
   return reshapeView(out, g.shape) as View;
 }
