@@ -77,6 +77,12 @@ const rows: PointwiseRow[] = [
   activation('Softplus', softplus, {}, (x) => t.add(t.max(x, 0), log1p(t.exp(t.neg(t.abs(x)))))),
   activation('Softsign', (x) => x / (1 + Math.abs(x)), {}, (x) => t.div(x, t.add(1, t.abs(x)))),
   activation('Mish', (x) => x * Math.tanh(softplus(x)), {}, mish),
+  activation(
+    'Shrink',
+    (x, p) => (x < -p.lambd ? x + p.bias : x > p.lambd ? x - p.bias : 0),
+    { bias: 0, lambd: 0.5 },
+    (x, p) => t.where(t.less(x, -p.lambd), t.add(x, p.bias), t.where(t.greater(x, p.lambd), t.sub(x, p.bias), 0)),
+  ),
 ];
 
 rows.forEach(definePointwise);

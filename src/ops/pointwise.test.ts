@@ -39,6 +39,7 @@ describe('reference values', () => {
     ['LeakyRelu', [[-2, 3]], [-1, 3], { alpha: 0.5 }],
     ['PRelu', [[-2, 3], [0.5, 7]], [-1, 3]],
     ['ThresholdedRelu', [[1, 1.5, -3]], [0, 1.5, 0]],
+    ['Shrink', [[-2, -1, 0.5, 1, 3, nan]], [-1.5, 0, 0, 0, 2.5, 0], { bias: 0.5, lambd: 1 }],
     ['HardSigmoid', [[-3, 0, 1, 9, nan]], [0, 0.5, 0.75, 1, nan], { alpha: 0.25 }],
     ['HardSwish', [[-3, 0, 3, 6]], [-0, 0, 3, 6]],
     ['Elu', [[-inf, 0, 5]], [-2, 0, 5], { alpha: 2 }],

@@ -121,6 +121,14 @@ export const rows: Readonly<Record<string, Row>> = {
     int: (b, [x, slope]) => b.iselect(b.icompare('lt', x, 0), b.integer('imul', x, slope), x),
   },
   ThresholdedRelu: { float: (f, [x], node) => f.select(f.compare('gt', x, number(node, 'alpha', 1)), x, 0) },
+  Shrink: {
+    float: (f, [x], node) => {
+      const bias = number(node, 'bias', 0);
+      const lambda = number(node, 'lambd', 0.5);
+      const above = f.select(f.compare('gt', x, lambda), f.sub(x, bias), 0);
+      return f.select(f.compare('lt', x, -lambda), f.add(x, bias), above);
+    },
+  },
   Elu: { float: (f, [x], node) => bent(f, x, f.mul(expm1(f, x), number(node, 'alpha', 1))) },
   Selu: {
     float: (f, [x], node) => {

@@ -115,6 +115,7 @@ const cases: Case[] = [
   ...([{}, { alpha: 0.3 }, { alpha: 1.5 }, { alpha: -0.5 }] as Attrs[]).map((attrs): Case => ({ op: 'LeakyRelu', attrs, ulps: 1 })),
   { op: 'PRelu', operands: 2, dtypes: [...float, 'int32'] },
   { op: 'ThresholdedRelu', attrs: { alpha: 1.25 } },
+  { op: 'Shrink', attrs: { bias: 0.25, lambd: 1 } },
   ...['Elu', 'Selu', 'Celu'].map((op): Case => ({ op, attrs: { alpha: 0.7 }, ulps: 5 })),
   { op: 'HardSigmoid', ulps: 2 },
   { op: 'HardSigmoid', attrs: { alpha: 0.3, beta: 0.1 }, ulps: 2 },
