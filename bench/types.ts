@@ -1,0 +1,190 @@
+/** The shapes of data that the bench's files hand to each other; types alone. */
+
+export interface TensorSpec {
+  readonly name: string;
+  readonly shape: readonly number[];
+}
+
+/** A model as all contestants get it: an ONNX file of fixed shapes, all of it float32. */
+export interface ModelFile {
+  readonly file: string;
+  readonly inputs: readonly TensorSpec[];
+  /** Inputs are spread evenly from -scale to scale. */
+  readonly scale: number;
+  /** Floating-point operations of a run, where they are known. */
+  readonly flops?: number;
+}
+
+export interface Work {
+  readonly title: string;
+  /** Whether `--batch` applies. */
+  readonly batched: boolean;
+  /** What a second is full of, in the column of rates. */
+  readonly rate: { readonly unit: string; of(batch: number): number };
+  readonly scale: number;
+  readonly flops?: number;
+  /** Part of `--seconds`, and of the length of a round, that this work needs for steady medians. */
+  readonly share: number;
+  /** Makes the graph, by Whetstone's public API. */
+  graph(batch: number): Promise<import('../dist/index.js').Graph>;
+}
+
+export interface Entry {
+  /** A file of backends/. */
+  readonly backend: string;
+  readonly isa?: string;
+  readonly threads: number;
+}
+
+export interface OpenRequest extends Entry {
+  readonly model: ModelFile;
+  /** Whether reading the file is part of what is timed. */
+  readonly from: 'file' | 'memory';
+}
+
+export interface Opened {
+  /** Loading the library's code. */
+  readonly importMs: number;
+  /** From the file, or its bytes, to ready to run. */
+  readonly openMs: number;
+  readonly firstRunMs: number;
+  readonly note: string;
+}
+
+export interface RoundRequest {
+  readonly ms: number;
+  readonly minIterations: number;
+}
+
+export interface Round {
+  readonly times: readonly number[];
+  /** False where the process was still computing a second after its round, so that it disturbs the others. */
+  readonly rested: boolean;
+}
+
+export type Outputs = Readonly<Record<string, Float32Array>>;
+
+/** What a backend makes of a model. */
+export interface Session {
+  /** One iteration as a user would call it: tensors in, tensors out. */
+  run(): Outputs | Promise<Outputs>;
+  /** Instead of timing `run`: backends that know the time of an iteration by other means. */
+  round?(request: RoundRequest): number[];
+  readonly note?: string;
+}
+
+export interface Backend {
+  open(request: {
+    readonly file: string;
+    readonly bytes: Uint8Array | undefined;
+    readonly inputs: Readonly<Record<string, { shape: readonly number[]; data: Float32Array }>>;
+    readonly model: ModelFile;
+    readonly isa: string | undefined;
+    readonly threads: number;
+  }): Promise<Session>;
+}
+
+export interface Bar {
+  readonly atLeast?: number;
+  readonly atMost?: number;
+}
+
+export interface Side {
+  readonly median: number;
+  readonly min: number;
+  readonly count: number;
+}
+
+export type Verdict = 'met' | 'missed' | 'wrong' | 'not run' | '';
+
+export interface Row {
+  readonly section: string;
+  readonly work: string;
+  readonly isa: string;
+  readonly threads: number;
+  readonly peer: string;
+  readonly unit: 'ms' | 'MB';
+  readonly ours?: Side;
+  readonly theirs?: Side;
+  /** Work in a second, ours and theirs. */
+  readonly rate?: { readonly unit: string; readonly ours: number; readonly theirs: number };
+  /** Median of the rounds' ratios, and their quartiles: how many times as fast (or as much memory) as the peer. */
+  readonly ratio?: { readonly median: number; readonly low: number; readonly high: number };
+  /** Largest difference of the outputs, as a part of the largest output. */
+  readonly difference?: number;
+  readonly bar?: Bar;
+  readonly verdict: Verdict;
+  readonly notes: readonly string[];
+  /** Medians round by round, for plots. */
+  readonly rounds?: { readonly ours: readonly number[]; readonly theirs: readonly number[] };
+}
+
+export interface Comparison {
+  readonly section: string;
+  readonly ours: Entry;
+  readonly theirs: Entry;
+  readonly peer: string;
+  readonly bar?: Bar;
+}
+
+/** Who meets whom, on what. */
+export interface Contest {
+  /** `speed`: kept alive, alternating. `load` and `memory`: a fresh process each time. */
+  readonly kind: 'speed' | 'load' | 'memory';
+  readonly work: string;
+  readonly batch: number;
+  readonly comparisons: readonly Comparison[];
+  /** Why it cannot be held. */
+  readonly refusal?: string;
+}
+
+export interface Options {
+  readonly only: readonly string[];
+  readonly threads: readonly number[];
+  readonly batch: readonly number[];
+  readonly isa: readonly string[];
+  readonly seconds: number;
+  readonly json?: string;
+  readonly write?: string;
+  readonly quick: boolean;
+  readonly build: boolean;
+  /** Rounds and repeats of the chosen thoroughness. */
+  readonly pace: Pace;
+}
+
+export interface Pace {
+  readonly roundMs: number;
+  readonly minRounds: number;
+  readonly minIterations: number;
+  readonly warmMs: number;
+  readonly loads: number;
+  readonly memoryRuns: number;
+  readonly memoryRepeats: number;
+}
+
+export interface Survey {
+  readonly version: string;
+  readonly cores: { readonly logical: number; readonly physical: number; readonly quota?: number; readonly usable: number };
+  readonly isas: readonly { readonly isa: string; readonly usable: boolean; readonly reason: string }[];
+}
+
+export interface Machine {
+  readonly cpu: string;
+  readonly cores: string;
+  readonly isas: string;
+  readonly memory: string;
+  readonly system: string;
+  readonly node: string;
+  readonly commit: string;
+  readonly peers: string;
+  readonly idle: string;
+}
+
+export interface Report {
+  readonly date: string;
+  readonly command: string;
+  readonly machine: Machine;
+  readonly seconds: number;
+  readonly warnings: readonly string[];
+  readonly rows: readonly Row[];
+}
