@@ -12,9 +12,11 @@ export function builtin<Name extends keyof Builtins>(name: Name): Builtins[Name]
   return globalThis.process?.getBuiltinModule?.(name) as Builtins[Name] | undefined;
 }
 
+export const isNode = builtin('node:worker_threads') !== undefined;
+
 /** Whether memory can be shared between threads: always in Node, in a browser only on a cross-origin isolated page. */
 export const canShareMemory = (): boolean =>
-  typeof SharedArrayBuffer === 'function' && (builtin('node:worker_threads') !== undefined || globalThis.crossOriginIsolated === true);
+  typeof SharedArrayBuffer === 'function' && (isNode || globalThis.crossOriginIsolated === true);
 
 const napWord = typeof SharedArrayBuffer === 'function' ? new Int32Array(new SharedArrayBuffer(4)) : undefined;
 
@@ -50,7 +52,12 @@ export function startThread(data: unknown, events: ThreadEvents): Thread | undef
   // Resolved beside this file: src/ under vitest, dist/ when built. The pattern bundlers look for.
   const threads = builtin('node:worker_threads');
   if (threads) {
-    const worker = new threads.Worker(new URL('./worker.js', import.meta.url), {
+    const file = new URL('./worker.js', import.meta.url);
+    // Told at once: that a thread could not load its file is otherwise heard of only when the event loop turns.
+    if (file.protocol === 'file:' && !builtin('node:fs')!.existsSync(file)) {
+      throw new Error(`${file.pathname} is missing: bundlers must keep it beside the module`);
+    }
+    const worker = new threads.Worker(file, {
       workerData: data,
       name: 'whetstone',
       // The parent's loaders and profilers are not wanted in the pool.

@@ -3,11 +3,11 @@
  * free (`submit`). Asynchronous jobs start in the order they came, each on workers of its own, so the threads of a job are
  * always all there and its barriers cannot deadlock. All state is in the mailboxes; messages from workers only say "look".
  */
-import { maxThreads } from './environment.ts';
 import { reasonOf, RuntimeError } from './errors.ts';
 import { outcome } from './executor.ts';
-import { type CodePayload, mailbox, type Message, results, sleepMs, states, type WorkerData } from './mailbox.ts';
-import { builtin, canShareMemory, canSleep, sleep, startThread, type Thread } from './platform.ts';
+import { type CodePayload, sleepMs } from './mailbox.ts';
+import { canSleep, isNode, sleep } from './platform.ts';
+import { callerMailbox, napMs, type Worker, Workers } from './workers.ts';
 
 /** A loaded program: what a worker needs to link it, and its executor linked for this thread. */
 export interface PoolCode {
@@ -43,40 +43,19 @@ export interface Job {
   done?(part: number, threads: number, milliseconds: number): void;
 }
 
-interface Slot {
-  readonly thread: Thread;
-  /** First word of its mailbox. */
-  readonly at: number;
-  readonly sent: Set<number>;
-  /** Number of the last command given. */
-  given: number;
-  /** The asynchronous run it belongs to. */
-  run?: Run;
-}
-
-interface Run {
+interface Waiting {
   readonly job: Job;
-  readonly slots: readonly Slot[];
   readonly resolve: () => void;
   readonly reject: (error: unknown) => void;
+}
+/** An asynchronous job on its workers, the first of which leads. */
+interface Run extends Waiting {
+  readonly team: readonly Worker[];
   part: number;
   threads: number;
   failure?: RuntimeError;
 }
-type Waiting = Pick<Run, 'job' | 'resolve' | 'reject'>;
 
-/** A worker's part in a run: mailboxes of those it waits with and of the one whose count it keeps (worker.js, mailbox.ts). */
-interface Role {
-  readonly thread: number;
-  readonly parallel: boolean;
-  readonly gang: number;
-  readonly leader?: number;
-}
-
-/** The mailbox after the workers' ones belongs to the thread that calls `run`. */
-const callerMailbox = maxThreads * mailbox.words;
-const idleSpinMs = 0.1;
-const napMs = 0.05;
 const startSeconds = 30;
 /** A thread that got nowhere for so long never will. No single task takes nearly as long. */
 const stallSeconds = 120;
@@ -86,50 +65,29 @@ const threadsOf = (job: Job): number => Math.max(...job.parts.map((part) => part
 export class Pool {
   /** Threads of a run that does not say. */
   readonly size: number;
-  private readonly slots: Slot[] = [];
+  private readonly workers: Workers;
   private readonly runs = new Set<Run>();
+  /** Workers that belong to a run. */
+  private readonly taken = new Set<Worker>();
   private readonly queue: Waiting[] = [];
-  private readonly words: Int32Array;
-  private readonly doubles: Float64Array;
-  /** Why there are no threads any more. */
+  /** Why no thread is used any more. */
   private broken?: RuntimeError;
-  /** Everything runs on the calling thread: a browser without shared memory or workers. */
-  private alone: boolean;
+  /** Jobs that were under way then: kept, and never run again, since a thread may still be in their memory. */
+  private readonly lost = new Set<Job>();
   private held = false;
-  private closed = false;
 
   constructor(size: number) {
-    this.alone = !canShareMemory();
-    this.size = this.alone ? 1 : size;
-    const bytes = this.alone ? 0 : (maxThreads + 1) * mailbox.words * 4;
-    const control = this.alone ? new ArrayBuffer(bytes) : new SharedArrayBuffer(bytes);
-    this.words = new Int32Array(control);
-    this.doubles = new Float64Array(control);
-  }
-
-  /** Threads started so far. */
-  get started(): number {
-    return this.slots.length;
+    this.workers = new Workers({ news: () => this.pump(), lost: (worker, reason) => this.lose(worker, reason) });
+    this.size = this.workers.possible ? size : 1;
   }
 
   /** Starts workers until there are `count`, without waiting for them. Throws RuntimeError if the pool is broken. */
   start(count: number): void {
     if (this.broken) throw this.broken;
-    while (!this.alone && this.slots.length < Math.min(count, maxThreads)) {
-      const index = this.slots.length;
-      const data: WorkerData = {
-        control: this.words.buffer as SharedArrayBuffer,
-        index, mailbox, states, results, outcome, sleepMs, spinMs: idleSpinMs,
-      };
-      const events = { message: () => this.pump(), died: (reason: string) => this.lose(index, reason) };
-      let thread: Thread | undefined;
-      try {
-        thread = startThread(data, events);
-      } catch (error) {
-        throw this.breakDown(`could not be started: ${reasonOf(error)}`, error);
-      }
-      if (!thread) this.alone = true;
-      else this.slots.push({ thread, at: index * mailbox.words, sent: new Set(), given: 0 });
+    try {
+      this.workers.start(count);
+    } catch (error) {
+      throw this.breakDown(`could not be started: ${reasonOf(error)}`, error);
     }
   }
 
@@ -138,11 +96,11 @@ export class Pool {
     this.finishOwner(job.owner);
     job.parts.forEach((part, index) => {
       const helpers = part.threads > 1 ? this.helpers(part.threads - 1) : [];
+      if (helpers.length === 0) return runAlone(job, index);
       const threads = helpers.length + 1;
       job.prepare(part, threads);
-      const started = job.done ? performance.now() : 0;
-      if (helpers.length > 0) this.lead(job, helpers);
-      else attempt(() => job.code.serial(job.context));
+      const started = performance.now();
+      this.lead(job, helpers);
       job.done?.(index, threads, performance.now() - started);
     });
     if (this.queue.length > 0) this.pump();
@@ -159,60 +117,56 @@ export class Pool {
 
   /** Forgets a code in all workers. No job of it may be running. */
   drop(code: number): void {
-    for (const slot of this.slots) if (slot.sent.delete(code)) this.post(slot, { drop: code });
-  }
-
-  /** Ends the threads; for tests. Nothing may be running. */
-  close(): void {
-    this.closed = true;
-    for (const slot of this.slots) slot.thread.stop();
+    this.workers.drop(code);
   }
 
   // ---- synchronous runs
 
+  private free(count: number): Worker[] {
+    const free = this.workers.all.filter((worker) => !this.taken.has(worker)).slice(0, count);
+    // They belong to no run, but may not quite have left their last synchronous one.
+    for (const worker of free) this.workers.settle(worker);
+    return free;
+  }
+
   /** Up to `count` workers that are free now and have started. */
-  private helpers(count: number): Slot[] {
+  private helpers(count: number): Worker[] {
     this.start(count);
-    if (this.alone) return [];
+    if (!this.workers.possible) return [];
     this.pump();
-    const free = this.slots.filter((slot) => !slot.run).slice(0, count);
-    for (const slot of free) this.settle(slot);
+    const free = this.free(count);
     // The page's own thread in a browser must not sleep, and threads start only when it is idle: it takes those there are.
-    if (!canSleep) return free.filter((slot) => this.word(slot, mailbox.state) === states.ready);
-    for (const slot of free) {
-      Atomics.wait(this.words, slot.at + mailbox.state, states.starting, startSeconds * 1000);
-      if (this.word(slot, mailbox.state) !== states.ready) throw this.breakDown(`did not start within ${startSeconds} s`);
+    if (!canSleep) return free.filter((worker) => this.workers.isReady(worker));
+    for (const worker of free) {
+      if (!this.workers.waitUntilReady(worker, startSeconds)) throw this.breakDown(`did not start within ${startSeconds} s`);
     }
     return free;
   }
 
-  /** Waits until a worker that belongs to no run has left its last, synchronous one, which is over: a microsecond. */
-  private settle(slot: Slot): void {
-    for (let round = 0; !this.isIdle(slot); round++) if (round > 1000) sleep(napMs);
-  }
-
-  private lead(job: Job, helpers: readonly Slot[]): void {
+  private lead(job: Job, helpers: readonly Worker[]): void {
     const { code, context } = job;
-    helpers.forEach((slot, index) => this.command(slot, job, { thread: index + 1, parallel: true, gang: callerMailbox }));
+    const { workers } = this;
+    helpers.forEach((worker, index) => workers.command(worker, { code, context, thread: index + 1, parallel: true, gang: callerMailbox }));
     const patience = new Patience(job);
-    const wake = callerMailbox + mailbox.wake;
     try {
-      let wakes = Atomics.load(this.words, wake);
+      // Read before the code runs: if we are woken between its return and our sleep, we do not fall asleep.
+      let wakes = workers.wakes(callerMailbox);
       let state = code.parallel(context, 0, 0);
       while (state === outcome.sleep || state === outcome.wake) {
-        if (state === outcome.wake) this.wakeAll(callerMailbox);
-        else patience.wait(sleepMs, (limit) => canSleep && Atomics.wait(this.words, wake, wakes, limit));
-        const failed = helpers.find((slot) => this.hasFailed(slot));
-        if (failed) throw this.errorOf(failed);
-        wakes = Atomics.load(this.words, wake);
+        if (state === outcome.wake) workers.wake(callerMailbox);
+        else patience.wait(sleepMs, (limit) => canSleep && workers.sleep(callerMailbox, wakes, limit));
+        const failed = helpers.find((worker) => workers.hasFailed(worker));
+        if (failed) throw workers.errorOf(failed);
+        wakes = workers.wakes(callerMailbox);
         state = code.parallel(context, 0, state);
       }
     } catch (error) {
       this.abort(job, callerMailbox);
-      while (!helpers.every((slot) => this.isIdle(slot))) {
+      while (!helpers.every((worker) => workers.isIdle(worker))) {
         try {
           patience.wait(napMs, sleep);
         } catch (stalled) {
+          this.lost.add(job);
           throw this.breakDown(reasonOf(stalled), error);
         }
       }
@@ -222,13 +176,14 @@ export class Pool {
 
   /** Lets all jobs of an owner end: they share its context with the run that comes now. */
   private finishOwner(owner: object): void {
-    const isPending = (): boolean =>
-      [...this.runs, ...this.queue].some(({ job }) => job.owner === owner);
+    if (this.broken && [...this.lost].some((job) => job.owner === owner)) throw this.broken;
+    const isPending = (): boolean => [...this.runs, ...this.queue].some(({ job }) => job.owner === owner);
     if (!isPending()) return;
     if (!canSleep) {
       throw new RuntimeError('run', { expected: 'no asynchronous run of the same program', got: 'one in flight', hint: 'await it first' });
     }
-    const patience = new Patience({ progress: () => [...this.runs].reduce((sum, { job }) => sum + job.progress(), this.queue.length) });
+    const progress = (): number => [...this.runs].reduce((sum, { job }) => sum + job.progress(), this.queue.length);
+    const patience = new Patience({ progress });
     for (this.pump(); isPending(); this.pump()) patience.wait(napMs, sleep);
   }
 
@@ -238,24 +193,24 @@ export class Pool {
   private pump(): void {
     for (const run of this.runs) this.advance(run);
     while (this.queue.length > 0 && this.tryStart(this.queue[0])) this.queue.shift();
-    this.hold(!this.broken && this.runs.size + this.queue.length > 0);
+    this.hold(this.runs.size + this.queue.length > 0);
   }
 
   private advance(run: Run): void {
-    if (this.broken) return;
-    const { job, slots } = run;
+    const { job, team } = run;
+    const { workers } = this;
     if (!run.failure) {
-      const failed = slots.slice(0, run.threads).find((slot) => this.hasFailed(slot));
+      const failed = team.slice(0, run.threads).find((worker) => workers.hasFailed(worker));
       if (failed) {
-        run.failure = this.errorOf(failed);
-        this.abort(job, slots[0].at);
+        run.failure = workers.errorOf(failed);
+        this.abort(job, team[0].at);
       }
     }
-    if (this.word(slots[0], mailbox.remaining) > 0) return;
-    job.done?.(run.part, run.threads, this.doubles[(slots[0].at + mailbox.elapsed) >> 1]);
+    if (workers.remaining(team[0]) > 0) return;
+    job.done?.(run.part, run.threads, workers.elapsed(team[0]));
     run.part++;
     if (!run.failure && run.part < job.parts.length) return this.startPart(run);
-    for (const slot of slots) slot.run = undefined;
+    for (const worker of team) this.taken.delete(worker);
     this.runs.delete(run);
     if (run.failure) run.reject(run.failure);
     else run.resolve();
@@ -263,148 +218,94 @@ export class Pool {
 
   /** Whether the job at the head of the queue is off it. */
   private tryStart({ job, resolve, reject }: Waiting): boolean {
-    if (this.broken) {
-      reject(this.broken);
-      return true;
-    }
     if ([...this.runs].some((run) => run.job.owner === job.owner)) return false;
-    if (this.alone) {
+    if (!this.workers.possible) {
       try {
-        this.runAlone(job);
+        job.parts.forEach((_, index) => runAlone(job, index));
         resolve();
       } catch (error) {
         reject(error);
       }
       return true;
     }
-    const count = Math.min(threadsOf(job), this.slots.length);
-    const slots = this.slots.filter((slot) => !slot.run).slice(0, count);
-    if (slots.length < count) return false;
-    for (const slot of slots) this.settle(slot);
-    const run: Run = { job, slots, resolve, reject, part: 0, threads: 0 };
-    for (const slot of slots) slot.run = run;
+    const count = threadsOf(job);
+    const team = this.free(count);
+    if (team.length < count) return false;
+    const run: Run = { job, team, resolve, reject, part: 0, threads: 0 };
+    for (const worker of team) this.taken.add(worker);
     this.runs.add(run);
     this.startPart(run);
     return true;
   }
 
   private startPart(run: Run): void {
-    const { job, slots } = run;
+    const { job, team } = run;
     const part = job.parts[run.part];
-    run.threads = Math.min(part.threads, slots.length);
-    job.prepare(part, run.threads);
-    const leader = slots[0].at;
-    Atomics.store(this.words, leader + mailbox.remaining, run.threads);
-    slots.slice(0, run.threads).forEach((slot, thread) => this.command(slot, job, { thread, parallel: run.threads > 1, gang: leader, leader }));
+    const { code, context } = job;
+    const leader = team[0].at;
+    run.threads = part.threads;
+    job.prepare(part, part.threads);
+    this.workers.setRemaining(team[0], part.threads);
+    team.slice(0, part.threads).forEach((worker, thread) =>
+      this.workers.command(worker, { code, context, thread, parallel: part.threads > 1, gang: leader, leader }),
+    );
   }
 
-  private runAlone(job: Job): void {
-    job.parts.forEach((part, index) => {
-      job.prepare(part, 1);
-      const started = performance.now();
-      attempt(() => job.code.serial(job.context));
-      job.done?.(index, 1, performance.now() - started);
-    });
+  private abort(job: Job, gang: number): void {
+    job.abort();
+    this.workers.wake(gang);
   }
 
   /** The process lives on while an asynchronous run is pending, and no longer. */
   private hold(on: boolean): void {
-    if (on === this.held || this.slots.length === 0) return;
+    if (on === this.held || this.workers.all.length === 0) return;
     this.held = on;
-    this.slots[0].thread.hold(on);
-  }
-
-  // ---- mailboxes
-
-  private word(slot: Slot, word: number): number {
-    return Atomics.load(this.words, slot.at + word);
-  }
-  private isIdle(slot: Slot): boolean {
-    return this.word(slot, mailbox.finished) === slot.given;
-  }
-  private hasFailed(slot: Slot): boolean {
-    return this.isIdle(slot) && this.words[slot.at + mailbox.result] === results.failed;
-  }
-  private errorOf(slot: Slot): RuntimeError {
-    const text = new Uint8Array(this.words.buffer, (slot.at + mailbox.text) * 4, this.words[slot.at + mailbox.textBytes]);
-    // A copy: decoders refuse shared memory.
-    return new RuntimeError(`a kernel failed on a pool thread: ${new TextDecoder().decode(text.slice())}`);
-  }
-
-  /** Wakes the threads of a run that sleep at its barrier. */
-  private wakeAll(gang: number): void {
-    Atomics.add(this.words, gang + mailbox.wake, 1);
-    Atomics.notify(this.words, gang + mailbox.wake);
-  }
-  private abort(job: Job, gang: number): void {
-    job.abort();
-    this.wakeAll(gang);
-  }
-
-  private post(slot: Slot, message: Message): void {
-    slot.thread.post(message);
-    Atomics.add(this.words, slot.at + mailbox.posted, 1);
-  }
-
-  private command(slot: Slot, { code, context }: Job, { thread, parallel, gang, leader = -1 }: Role): void {
-    if (!slot.sent.has(code.id)) {
-      this.post(slot, { add: code.id, code: code.payload });
-      slot.sent.add(code.id);
-    }
-    const { words } = this;
-    words[slot.at + mailbox.code] = code.id;
-    words[slot.at + mailbox.thread] = thread;
-    words[slot.at + mailbox.parallel] = Number(parallel);
-    words[slot.at + mailbox.gang] = gang;
-    words[slot.at + mailbox.leader] = leader;
-    this.doubles[(slot.at + mailbox.context) >> 1] = context;
-    slot.given = (slot.given + 1) | 0;
-    Atomics.store(words, slot.at + mailbox.command, slot.given);
-    if (!isNode) this.post(slot, { wake: true });
-    else if (this.word(slot, mailbox.asleep) === 1) Atomics.notify(words, slot.at + mailbox.command);
+    this.workers.all[0].thread.hold(on);
   }
 
   // ---- failures
 
-  private lose(index: number, reason: string): void {
-    if (this.closed || this.broken) return;
-    const started = this.slots[index] !== undefined && this.word(this.slots[index], mailbox.state) === states.ready;
-    if (!isNode && !started) {
-      // A page whose bundle left worker.js out still works, on its own thread.
-      this.alone = true;
-      for (const run of this.runs) this.queue.unshift(run);
-      this.runs.clear();
-      return this.pump();
-    }
-    this.breakDown(started ? `ended: ${reason}` : `could not start: ${reason}`);
+  private lose(worker: Worker | undefined, reason: string): void {
+    if (this.broken) return;
+    const started = worker !== undefined && this.workers.isReady(worker);
+    if (isNode || started) return void this.breakDown(started ? `ended: ${reason}` : `could not start: ${reason}`);
+    // A page whose bundle left worker.js out still works, on its own thread.
+    this.workers.possible = false;
+    this.queue.unshift(...this.runs);
+    this.runs.clear();
+    this.pump();
   }
 
-  /** No thread will be used again. Runs in flight are told to leave and kept: threads may still be in their memory. */
+  /** No thread will be used again; those in a run are told to leave it. */
   private breakDown(what: string, cause?: unknown): RuntimeError {
     const error = new RuntimeError(`a thread of the pool ${what}`, { hint: 'WHET_THREADS=1 runs everything on the calling thread' }, { cause });
     this.broken ??= error;
     for (const run of this.runs) {
-      this.abort(run.job, run.slots[0].at);
+      this.abort(run.job, run.team[0].at);
+      this.lost.add(run.job);
       run.reject(error);
     }
+    this.runs.clear();
     for (const waiting of this.queue.splice(0)) waiting.reject(error);
-    if (this.held) this.hold(false);
+    this.hold(false);
     return error;
   }
 }
 
-const isNode = builtin('node:worker_threads') !== undefined;
-
-const asRuntimeError = (error: unknown): RuntimeError =>
-  error instanceof RuntimeError ? error : new RuntimeError(`a kernel failed: ${reasonOf(error)}`, {}, { cause: error });
-
-function attempt(action: () => void): void {
+/** Runs one part of a job on the calling thread. */
+function runAlone(job: Job, index: number): void {
+  job.prepare(job.parts[index], 1);
+  const started = job.done ? performance.now() : 0;
   try {
-    action();
+    job.code.serial(job.context);
   } catch (error) {
     throw asRuntimeError(error);
   }
+  job.done?.(index, 1, performance.now() - started);
 }
+
+const asRuntimeError = (error: unknown): RuntimeError =>
+  error instanceof RuntimeError ? error : new RuntimeError(`a kernel failed: ${reasonOf(error)}`, {}, { cause: error });
 
 /** Waits for other threads, and gives up when they get nowhere: a thread that died cannot say so. */
 class Patience {
