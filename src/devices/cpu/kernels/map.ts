@@ -37,7 +37,7 @@ function modeOf({ expression }: MapSpec): { mode: EmitMode; as?: DType } {
   if (expression.nodes.length === 0) {
     if (bytesOf(dtype) === 4) return { mode: { kind: 'vector', elem: 'f32' }, as: 'float32' };
     if (bytesOf(dtype) === 8) return { mode: { kind: 'vector', elem: 'f64' }, as: 'float64' };
-    return { mode: { kind: 'scalar' } };
+    return { mode: { kind: 'scalar' }, as: bytesOf(dtype) === 2 ? 'uint16' : 'uint8' };
   }
   const floats = [...expression.leaves, ...expression.results];
   const elem = dtype === 'float64' ? 'f64' : 'f32';
