@@ -9,4 +9,5 @@ export type { StridedOperand } from './nest.ts';
 export { type IndexDType, placesKernel, type PlacesSpec } from './places.ts';
 export { canVectorise, emittableOps } from './pointwise/index.ts';
 export { reduceKernel, type ReduceSpec, type Reduction } from './reduce.ts';
+export { scanKernel, scanLines, type ScanSpec } from './scan.ts';
 export { takeKernel, type TakeSpec } from './take.ts';

@@ -4,6 +4,7 @@ import { gatherGeometry, normalizeAxis, padGeometry, padTables, type ResizeAxis,
 import { argReduceKernel, blockChannels, type Expression, type IndexDType, scalarOf, takeKernel, type TakeSpec } from '../../kernels/index.ts';
 import { argument, type Halo, kernelName, type Planner } from '../planner.ts';
 import { placeOps } from './places.ts';
+import { lowerScan } from './scan.ts';
 import { broadcastView, reshapeView, sliceView, transposeView, type View } from '../view.ts';
 
 type Lower = (p: Planner, node: Node) => View;
@@ -33,6 +34,7 @@ export const moveOps: Readonly<Record<string, Lower>> = {
   Resize: lowerResize,
   ArgMax: (p, node) => lowerArg(p, node, true),
   ArgMin: (p, node) => lowerArg(p, node, false),
+  CumSum: lowerScan,
   ...placeOps,
 };
 
