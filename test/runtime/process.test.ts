@@ -112,11 +112,16 @@ describe.each(usable)('on %s', (isa) => {
     expect(lines).toHaveLength(4);
     for (const line of lines) expect(line).toMatch(new RegExp(`^whet,exec,${isa},busy,n,1x2,nchw,relu,[12],\\d+\\.\\d{4}$`));
     const files = readdirSync(dump);
-    expect(files.some((name) => /busy10.*\.txt$/.test(name))).toBe(true);
-    const image = files.find((name) => name.endsWith(isa === 'wasm' ? '.wasm' : '.bin'))!;
-    const bytes = readFileSync(`${dump}/${image}`);
-    if (isa === 'wasm') expect(WebAssembly.validate(bytes)).toBe(true);
-    else expect(bytes.length).toBeGreaterThan(16);
+    if (isa === 'wasm') {
+      expect(files).toEqual(['000-0-busy10.txt', '000-program.wasm']);
+      expect(WebAssembly.validate(readFileSync(`${dump}/000-program.wasm`))).toBe(true);
+    } else {
+      expect(files).toEqual(['000-0-busy10.bin', '000-0-busy10.txt', '000-program.bin']);
+      const kernel = readFileSync(`${dump}/000-0-busy10.bin`);
+      expect(kernel.length).toBeGreaterThan(16);
+      expect(readFileSync(`${dump}/000-program.bin`).includes(kernel)).toBe(true);
+    }
+    expect(readFileSync(`${dump}/000-0-busy10.txt`, 'utf8')).toMatch(new RegExp(`^kernel busy10\\(.*for ${isa}\n`));
   });
 });
 

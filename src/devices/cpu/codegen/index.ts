@@ -2,3 +2,4 @@
 export { KernelBuilder, type VecSource } from './builder.ts';
 export type { Elem, Inst, Int, KernelCode, Long, Mask, Mem, Op, Pred, Reg, RegClass, Vec } from './ir.ts';
 export { elemBytes, type Isa, type IsaName, isas, lanesOf, relaxedWasm } from './isa.ts';
+export { printKernel } from './print.ts';

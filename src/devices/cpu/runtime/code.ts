@@ -12,8 +12,10 @@ import { compileModule } from './wasm-flags.ts';
 export interface Loaded extends PoolCode {
   /** By kernel: its address (x64) or table index (wasm). */
   readonly entries: readonly bigint[];
-  /** What was generated, to be dumped: file names and contents. */
-  readonly images: readonly { readonly name: string; readonly bytes: Uint8Array }[];
+  /** What was generated: the wasm module, or machine code and constants. */
+  readonly image: Uint8Array;
+  /** By kernel, its part of the machine code (x64). */
+  readonly functions?: readonly Uint8Array[];
   /** Gives executable memory back. */
   free(): void;
 }
@@ -37,7 +39,7 @@ export function wasmLoader(isa: Isa, memory: WebAssembly.Memory): Loader {
       serial: exports[serial] as Loaded['serial'],
       parallel: exports[parallel] as Loaded['parallel'],
       entries: kernels.map((_, index) => BigInt(index)),
-      images: [{ name: 'program.wasm', bytes }],
+      image: bytes,
       free: () => {},
     };
   };
@@ -45,7 +47,7 @@ export function wasmLoader(isa: Isa, memory: WebAssembly.Memory): Loader {
 
 export function nativeLoader(isa: Isa, native: Native): Loader {
   return (kernels, id) => {
-    const { code, entries } = compileX64(withExecutor(kernels, isa), { abi: native.abi });
+    const { code, entries, sizes } = compileX64(withExecutor(kernels, isa), { abi: native.abi });
     const placed = native.placeCode(code);
     const addresses = entries.map((entry) => placed.address + BigInt(entry));
     const serial = addresses[kernels.length];
@@ -56,7 +58,8 @@ export function nativeLoader(isa: Isa, native: Native): Loader {
       serial: native.callable(serial, 1) as Loaded['serial'],
       parallel: native.callable(parallel, 3) as Loaded['parallel'],
       entries: addresses,
-      images: [{ name: 'program.bin', bytes: code }],
+      image: code,
+      functions: kernels.map((_, index) => code.subarray(entries[index], entries[index] + sizes[index])),
       free: () => placed.free(),
     };
   };

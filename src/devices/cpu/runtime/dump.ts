@@ -1,13 +1,13 @@
 /** WHET_DUMP: writes what was generated into a folder, for people and disassemblers. */
-import type { KernelCode } from '../codegen/index.ts';
+import { type KernelCode, printKernel } from '../codegen/index.ts';
 import type { Loaded } from './code.ts';
-import { RuntimeError, reasonOf } from './errors.ts';
+import { reasonOf, RuntimeError } from './errors.ts';
 import { builtin } from './platform.ts';
 
-/** Writes `<folder>/<id>-<name>` for each image and each kernel's listing. Throws RuntimeError if the folder cannot be written. */
-/** One instruction a line. */
-const print = (kernel: KernelCode): string => kernel.body.map((inst) => JSON.stringify(inst)).join('\n');
-
+/**
+ * Writes `<folder>/<program>-<file>`: the whole program (program.wasm, or program.bin with its constants behind the code),
+ * and for each kernel its listing and, of machine code, its own bytes. Throws RuntimeError if the folder cannot be written.
+ */
 export function dump(folder: string, code: Loaded, kernels: readonly KernelCode[]): void {
   const fs = builtin('node:fs');
   const path = builtin('node:path');
@@ -16,8 +16,11 @@ export function dump(folder: string, code: Loaded, kernels: readonly KernelCode[
     fs.writeFileSync(path.join(folder, `${String(code.id).padStart(3, '0')}-${name.replace(/[^\w.+-]+/g, '_')}`), content);
   try {
     fs.mkdirSync(folder, { recursive: true });
-    for (const { name, bytes } of code.images) write(name, bytes);
-    kernels.forEach((kernel, index) => write(`${index}-${kernel.name}.txt`, print(kernel)));
+    write(code.functions ? 'program.bin' : 'program.wasm', code.image);
+    kernels.forEach((kernel, index) => {
+      write(`${index}-${kernel.name}.txt`, printKernel(kernel));
+      if (code.functions) write(`${index}-${kernel.name}.bin`, code.functions[index]);
+    });
   } catch (error) {
     throw new RuntimeError('WHET_DUMP', { expected: 'a folder that can be written', got: reasonOf(error) }, { cause: error });
   }

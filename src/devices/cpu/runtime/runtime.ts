@@ -104,7 +104,7 @@ export function makeRuntime(isa: Isa, memory: Memory, load: Loader, threads: Poo
       if (folder !== undefined) dump(folder, loaded, kernels);
       const code: Code = {
         kernels,
-        bytes: loaded.images.reduce((sum, image) => sum + image.bytes.length, 0),
+        bytes: loaded.image.length,
         dispose() {
           const state = states.get(code);
           states.delete(code);
