@@ -98,6 +98,10 @@ const convolutions: Record<string, DeviceCase> = {
   'depthwise, less than a block, bias': constantConv([2, 8, 6, 6], [8, 1, 3, 3], 8, { bias: true }),
   'depthwise 5x5, strides': conv([1, 16, 12, 9], [16, 1, 5, 5], { group: 16, pads: [2, 2, 2, 2], strides: [2, 1] }),
   'depthwise on odd widths': conv([1, 16, 6, 5], [16, 1, 3, 3], { group: 16 }),
+  'Conv by denormal weights beside others': {
+    inputs: [random([1, 16, 6, 6])],
+    build: ([x]) => apply('Conv', [x, constant(fromNumbers('float32', [16, 16, 1, 1], Array.from({ length: 256 }, (_, i) => (i % 3 === 0 ? i / 100 : 1e-40))))]),
+  },
   'a residual block': {
     inputs: [random([1, 16, 14, 14]), random([16, 16, 3, 3]), random([16, 16, 3, 3], 'float32', 2)],
     build: ([x, w, v]) => {

@@ -162,7 +162,7 @@ function packWeights(p: Planner, w: View, g: ConvGeometry, spec: ConvSpec, panel
         };
         const first = group * panels + panelFrom;
         const to: View = { ...packed, shape, offset: first * packed.strides[0] + blockFrom * packed.strides[1] };
-        p.copy(from, to, 'PackWeights', name);
+        p.pack(from, to, 'PackWeights', name);
       }
     }
   }
@@ -210,7 +210,9 @@ function lowerDepthwise(p: Planner, group: Group, g: ConvGeometry): View {
   const shape = group.root.shape;
   const padded = atPadding(p.blockedView(p.view(x), 1, name, haloOf(g)), g.padsBegin);
   const windows = windowView(padded, g.outSpatial, g);
-  const weights = p.blockedView(reshapeView(p.contiguous(w), [g.outChannels, ...g.kernel]) as View, 0, name);
+  const plain = reshapeView(p.contiguous(w), [g.outChannels, ...g.kernel]) as View;
+  const weights = p.blocked('float32', plain.shape, 0, plain.storage.constant);
+  p.pack(plain, weights, 'PackWeights', name);
   const rank = g.kernel.length;
   // Over [n, c, ...out, ...kernel]: the channel axis is the blocked one.
   const weightWindows: View = {

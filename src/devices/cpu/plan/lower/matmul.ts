@@ -126,7 +126,7 @@ function packB(p: Planner, b: View, panel: number, name: string): View {
   const part = (from: number, count: number, lanes: number) => {
     const shape = [...batch, count, k, lanes];
     const source: View = { ...b, shape, offset: b.offset + from * panel * sn, strides: [...batchStrides, panel * sn, sk, sn] };
-    p.copy(source, { ...packed, shape, offset: from * k * panel }, 'PackMatrix', name);
+    p.pack(source, { ...packed, shape, offset: from * k * panel }, 'PackMatrix', name);
   };
   const full = Math.floor(n / panel);
   if (full > 0) part(0, full, panel);
