@@ -217,6 +217,9 @@ describe.each(x64Isas)('%s', (isa) => {
       caller.call(fn, base, i);
       caller.call(fn, base, caller.integer('iadd', i, 10));
     });
+    const last = caller.iload('int', caller.at(base, 16), 64);
+    caller.call(fn, base, caller.int(0));
+    caller.istore(caller.at(base, 2000), last, 64); // read by the very next instruction
     ints.forEach((reg, k) => caller.istore(caller.at(base, 2048 + 8 * k), reg, 64));
     vecs.forEach((reg, k) => caller.store('i32', caller.at(base, 4096 + 64 * k), reg));
     caller.store('i32', caller.at(base, 8192), caller.select('i32', mask, vecs[1], vecs[2]));
@@ -240,12 +243,13 @@ describe.each(x64Isas)('%s', (isa) => {
     const view = new DataView(got.buffer, got.byteOffset);
     const before = memory();
     const original = new DataView(before.buffer);
+    expect(view.getBigInt64(2000, true)).toBe(original.getBigInt64(16, true));
     ints.forEach((_, k) => expect(view.getBigInt64(2048 + 8 * k, true)).toBe(original.getBigInt64(8 * k, true)));
     vecs.forEach((_, k) => expect(view.getInt32(4096 + 64 * k + 4, true)).toBe(original.getInt32(4 * k + 4, true)));
     const lanes = caller.lanes('i32');
     for (let l = 0; l < lanes; l++)
       expect(view.getInt32(8192 + 4 * l, true)).toBe(original.getInt32(4 * (l + (original.getInt32(4 * l, true) > 0 ? 1 : 2)), true));
-    const each = [0, 10, 1, 11, 2, 12].map((amountOf) => 14 * amountOf + 91);
+    const each = [0, 10, 1, 11, 2, 12, 0].map((amountOf) => 14 * amountOf + 91);
     expect(view.getBigInt64(13000, true)).toBe(BigInt(each.reduce((x, y) => x + y)));
   });
 

@@ -143,7 +143,6 @@ const vectorRows = {
   vinsertf128: 'V 66.0F3A.W0 18 RVMI:YYXi',
   vextractf32x4: 'E 66.0F3A.W0 19 MRI:XVi 16',
   vinsertf32x4: 'E 66.0F3A.W0 18 RVMI:VVXi 16',
-  vextractf64x4: 'E 66.0F3A.W1 1B MRI:YVi 32',
   vinsertps: 'VE 66.0F3A.W0 21 RVMI:XXXi 4',
   vextractps: 'VE 66.0F3A.W0 17 MRI:DXi 4',
   // comparisons, masks
@@ -161,7 +160,6 @@ const vectorRows = {
   vmovmskps: 'V NP.0F.W0 50 RM:DV',
   vmovmskpd: 'V 66.0F.W0 50 RM:DV',
   kmovw: 'V NP.0F.W0 90 RM:KK',
-  kmovb: 'V 66.0F.W0 90 RM:KK',
   kmovq: 'V NP.0F.W1 90 RM:KK',
   kmovqStore: 'V NP.0F.W1 91 MR:.K',
   kmovwTo: 'V NP.0F.W0 93 RM:DK',

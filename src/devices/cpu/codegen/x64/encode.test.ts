@@ -78,7 +78,6 @@ const lengthsOf = ({ name, operands, vex, evex }: VecRow): number[] => {
   if (operands.includes('K') && vex) return [/^k(and|or)w/.test(name) ? 1 : 0];
   if (!/[VH]/.test(operands)) return [operands.includes('Y') ? 1 : 0];
   const atLeast256 = /vbroadcastsd|vpermpd|vshuff32x4|vinsertf32x4|vextractf32x4/.test(name);
-  if (name === 'vextractf64x4') return [2];
   return [0, 1, 2].filter((l) => (l < 2 || evex) && (l > 0 || !atLeast256));
 };
 

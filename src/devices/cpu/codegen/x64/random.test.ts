@@ -180,7 +180,7 @@ function inputs(): Uint8Array {
 describe.each(x64Isas)('%s', (isa) => {
   const reason = missing(isa);
   const property = (crowd: number, length: number) =>
-    fc.property(fc.array(fc.nat(0x7fffffff), { minLength: 10, maxLength: length }), fc.nat(6), (choices, argument) => {
+    fc.property(fc.array(fc.nat(0x7fffffff), { minLength: 10, maxLength: length, size: 'max' }), fc.nat(6), (choices, argument) => {
       const program = new Program(builderFor(isa, 'random'), choices, crowd);
       while (!program.isDone) program.block(0, 8);
       const kernel = program.finish();
