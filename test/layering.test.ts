@@ -86,7 +86,7 @@ describe('the browser', () => {
     const patterns = [/\b(?:import|export)\b[^'"`;]*?\bfrom\s*['"]([^'"]+)['"]/g, /\bimport\s*['"]([^'"]+)['"]/g, /(?<!typeof )\bimport\(\s*['"]([^'"]+)['"]/g, /\brequire\(\s*['"]([^'"]+)['"]/g];
     return patterns.flatMap((pattern) => [...text.matchAll(pattern)].map(([, name]) => name));
   };
-  const packages = ['@bufbuild/protobuf', 'fflate'];
+  const packages = ['@bufbuild/protobuf'];
 
   test.each(sources.filter((file) => !nodeOnly.test(file)))('%s imports nothing that a browser does not have', (file) => {
     const outside = importsOf(file).filter((name) => !name.startsWith('.'));
