@@ -6,7 +6,7 @@
 import type { DType } from '../../../graph/index.ts';
 import { type Int, type Isa, KernelBuilder, type KernelCode, lanesOf } from '../codegen/index.ts';
 import { emitExpression, emitLeaf, type Expression } from './expression.ts';
-import { bytesOf, coalesce, enterTask, loadArguments, loopAxes, splitTasks, type StridedOperand } from './nest.ts';
+import { type Axes, bytesOf, coalesce, enterTask, loadArguments, loopAxes, splitTasks, type StridedOperand } from './nest.ts';
 import { canVectorise, type EmitMode, emitStore } from './pointwise/index.ts';
 
 export interface MapSpec {
@@ -45,10 +45,43 @@ function modeOf({ expression }: MapSpec): { mode: EmitMode; as?: DType } {
   return { mode: fits && canVectorise(expression.nodes) ? { kind: 'vector', elem } : { kind: 'scalar' } };
 }
 
-export function mapKernel(isa: Isa, spec: MapSpec): TaskedKernel {
+/**
+ * The nest with the axis last that is cheapest in lanes: a vector at unit stride is one access, at any other as many as it
+ * has elements, and scattered stores are dearer than scattered loads. Transpositions differ most: of blocked to plain it is
+ * the pixels that go into lanes, and a line of blocks stays in the cache while each of its channels is written.
+ */
+function cheapestLast(axes: Axes, lanes: number, resultCount: number): Axes {
+  const { extents, operands } = axes;
+  const firstResult = operands.length - resultCount;
+  const cost = (axis: number): number => {
+    const vectors = Math.ceil(extents[axis] / lanes) / extents[axis];
+    const access = operands.map(({ strides }, i) => {
+      if (strides[axis] === 0 || strides[axis] === 1) return vectors;
+      return i < firstResult ? 1 : 1.5;
+    });
+    return access.reduce((sum, one) => sum + one, 2 * vectors);
+  };
+  let best = extents.length - 1;
+  for (let axis = best - 1; axis >= 0; axis--) if (cost(axis) < 0.8 * cost(best)) best = axis;
+  if (best === extents.length - 1) return axes;
+  const moved = <T>(list: readonly T[]): T[] => [...list.slice(0, best), ...list.slice(best + 1), list[best]];
+  return coalesce({ extents: moved(extents), operands: operands.map((operand) => ({ ...operand, strides: moved(operand.strides) })) });
+}
+
+/** A partial last block counts as whole lanes only where somebody writes its padding. */
+function withoutPadding(spec: MapSpec): MapSpec {
+  const results = spec.operands.slice(spec.expression.leaves.length);
+  if (spec.valid === undefined || results.some(({ padded }) => padded)) return spec;
+  return { ...spec, extents: [...spec.extents.slice(0, -1), spec.valid], valid: undefined };
+}
+
+export function mapKernel(isa: Isa, given: MapSpec): TaskedKernel {
+  const spec = withoutPadding(given);
   const { expression, valid } = spec;
   const { mode, as } = modeOf(spec);
-  const axes = coalesce(spec, valid === undefined ? [] : [spec.extents.length - 1]);
+  const merged = coalesce(spec, valid === undefined ? [] : [spec.extents.length - 1]);
+  const vectorLanes = mode.kind === 'vector' ? lanesOf(isa, mode.elem) : 0;
+  const axes = valid === undefined && vectorLanes > 0 ? cheapestLast(merged, vectorLanes, expression.results.length) : merged;
   const { extents, operands } = axes;
   const work = extents.reduce((a, b) => a * b, 1);
   const b = new KernelBuilder(spec.name, isa);
