@@ -41,14 +41,14 @@ export const stepFlags = { serial: 1, barrier: 2 } as const;
 export const outcome = { finished: 0, sleep: 1, aborted: 2, wake: 3, finishedWake: 4 } as const;
 
 /**
- * Rounds that a thread waits at a barrier before it goes to sleep: at first about 0.3 ms, half as many each time that was in
+ * Rounds that a thread waits at a barrier before it goes to sleep: at first 0.1 ms or more, half as many each time that was in
  * vain (where the system runs two threads on one core, waiting keeps the other from arriving), twice as many each time
- * it was not; at least what going to sleep costs, about 20 us. `pause` takes 15 ns (Zen 4) to 50 ns (Intel since Skylake);
+ * it was not; at least about what going to sleep costs. `pause` takes 10 ns (Sapphire Rapids) to 45 ns (Skylake);
  * wasm has none, and a round takes a cycle.
  */
 const spinRounds = {
-  avx512: { most: 8000, least: 500 },
-  avx2: { most: 8000, least: 500 },
+  avx512: { most: 12_000, least: 500 },
+  avx2: { most: 12_000, least: 500 },
   wasm: { most: 800_000, least: 50_000 },
 } as const;
 

@@ -1,6 +1,7 @@
 /** Memory that JavaScript, generated code and all threads see alike: blocks aligned to 64 bytes, zeroed when handed out. */
 import { alignment, alignUp, Allocator, type Region } from './allocator.ts';
 import { reasonOf, RuntimeError } from './errors.ts';
+import { isNode } from './platform.ts';
 
 /** A piece of shared memory. It lives as long as this object, or a view made by `view`, or until it is freed. */
 export interface Block {
@@ -56,15 +57,18 @@ function checkSize(bytes: number): void {
 const notOurs = (): RuntimeError =>
   new RuntimeError('free', { expected: 'a block of this runtime that is in use', got: 'one that was freed before, or is not its own' });
 
-/** Native memory: a buffer of its own for each block, returned to the system by the garbage collector. */
+/**
+ * Native memory: a buffer of its own for each block. Not a SharedArrayBuffer, although all threads use it, by address: V8
+ * does not count those as memory in use, so that it collected them too late (7 GB of them where 0.2 were alive).
+ */
 export function nativeMemory(addressOf: (view: Uint8Array) => bigint, prefersLargePages?: (address: bigint, bytes: number) => void): Memory {
   const live = new WeakSet<Block>();
   return {
     allocate(bytes) {
       checkSize(bytes);
-      let buffer: SharedArrayBuffer;
+      let buffer: ArrayBuffer;
       try {
-        buffer = new SharedArrayBuffer(bytes + alignment);
+        buffer = new ArrayBuffer(bytes + alignment);
       } catch (error) {
         throw new RuntimeError(`allocate ${bytes} bytes`, { got: reasonOf(error), hint: 'use a smaller batch' }, { cause: error });
       }
@@ -115,6 +119,9 @@ export function wasmMemory(maximumPages = pageLimits[0]): Memory {
   // The first line is nobody's, so that no block has address 0.
   const allocator = new Allocator(alignment, maximum * pageBytes, grow);
   const regions = new WeakMap<Block, Region>();
+  // V8 does not see how large the regions are, and so would collect blocks too late. In Node an untouched buffer of the same
+  // size, which takes addresses but no memory, tells it.
+  const weights = new WeakMap<Block, ArrayBuffer>();
   const collected = new FinalizationRegistry<Region>((region) => allocator.release(region));
 
   return {
@@ -132,12 +139,14 @@ export function wasmMemory(maximumPages = pageLimits[0]): Memory {
       const block: Block = { bytes, buffer, byteOffset: region.offset, address: BigInt(region.offset) };
       regions.set(block, region);
       collected.register(block, region, block);
+      if (isNode && bytes >= pageBytes) weights.set(block, new ArrayBuffer(bytes));
       return block;
     },
     free(block) {
       const region = regions.get(block);
       if (!region) throw notOurs();
       regions.delete(block);
+      weights.delete(block);
       collected.unregister(block);
       allocator.release(region);
     },

@@ -72,9 +72,13 @@ function createWorker(data) {
     },
     posted: () => Atomics.load(words, mine + mailbox.posted),
     hasCommand: () => Atomics.load(words, mine + mailbox.command) !== seen,
-    /** Looks for a command a short while, then sleeps until there is one. */
+    /**
+     * Sleeps until there is a command. After a synchronous run it looks for one a short while before: the next may come at
+     * once. After an asynchronous one that would keep the core from the thread that hears of its end.
+     */
     waitForCommand() {
-      const until = performance.now() + data.spinMs;
+      const spinMs = words[mine + mailbox.leader] < 0 ? data.spinMs : 0;
+      const until = performance.now() + spinMs;
       for (let round = 1; !this.hasCommand(); round++) {
         if (round % 64 !== 0 || performance.now() < until) continue;
         Atomics.store(words, mine + mailbox.asleep, 1);
