@@ -120,9 +120,29 @@ const convolutions: Record<string, DeviceCase> = {
       return apply('Add', [apply('Conv', [apply('Mul', [deep, gate]), weights([20, 36, 1, 1], 6)]), x]);
     },
   },
-  'ConvTranspose 3x3': one('ConvTranspose', [random([1, 16, 5, 5]), random([16, 8, 3, 3])], { strides: [2, 2], ...same(2), output_padding: [1, 1] }),
-  'ConvTranspose 2x2': one('ConvTranspose', [random([2, 24, 5, 7]), random([24, 24, 2, 2])], { strides: [2, 2] }),
-  'ConvTranspose 2x2 to one channel': one('ConvTranspose', [random([1, 24, 5, 7]), random([24, 1, 2, 2])], { strides: [2, 2] }),
+};
+
+const transposed = (x: number[], w: number[], attrs: Attrs = {}) => one('ConvTranspose', [random(x), random(w)], attrs);
+const transposedConvolutions: Record<string, DeviceCase> = {
+  'ConvTranspose 3x3, stride 2': transposed([1, 16, 5, 5], [16, 8, 3, 3], { strides: [2, 2], ...same(2), output_padding: [1, 1] }),
+  'ConvTranspose 4x4, stride 2, as generators have it': transposed([2, 24, 5, 7], [24, 20, 4, 4], { strides: [2, 2], ...same(2) }),
+  'ConvTranspose 2x2, stride 2': transposed([2, 24, 5, 7], [24, 24, 2, 2], { strides: [2, 2] }),
+  'ConvTranspose 5x3, strides 3 and 1, large pads': transposed([1, 16, 6, 5], [16, 16, 5, 3], { strides: [3, 1], pads: [4, 0, 3, 2] }),
+  'ConvTranspose dilated': transposed([1, 16, 6, 5], [16, 16, 3, 3], { dilations: [2, 3], pads: [1, 1, 0, 2] }),
+  'ConvTranspose 1d': transposed([2, 16, 9], [16, 16, 5], { strides: [2], pads: [1, 2] }),
+  'ConvTranspose to one channel': transposed([1, 24, 5, 7], [24, 1, 2, 2], { strides: [2, 2] }),
+  'ConvTranspose to one channel, taps that meet': transposed([1, 24, 5, 7], [24, 1, 3, 3], { strides: [2, 2] }),
+  'ConvTranspose, stride larger than the kernel': transposed([1, 16, 4, 4], [16, 8, 2, 2], { strides: [3, 3] }),
+  'ConvTranspose in groups': transposed([1, 16, 4, 4], [16, 8, 3, 3], { strides: [2, 2], group: 2 }),
+  'ConvTranspose of few channels': transposed([1, 3, 4, 4], [3, 8, 3, 3], { strides: [2, 2] }),
+  'ConvTranspose 3d': transposed([1, 3, 3, 4, 3], [3, 4, 2, 3, 2], { strides: [2, 2, 1] }),
+  'ConvTranspose, bias, residual and Relu fused, before a convolution': {
+    inputs: [random([1, 16, 5, 6]), random([1, 24, 10, 12])],
+    build: ([x, y]) => {
+      const up = apply('ConvTranspose', [x, constant(random([16, 24, 4, 4])), constant(random([24]))], { strides: [2, 2], ...same(2) });
+      return apply('Conv', [apply('Relu', [apply('Add', [up, y])]), constant(random([16, 24, 3, 3]))], same(2));
+    },
+  },
 };
 
 const pooling: Record<string, DeviceCase> = {
@@ -155,4 +175,4 @@ const movement: Record<string, DeviceCase> = {
   },
 };
 
-testOnCpu({ ...pointwise, ...reductions, ...products, ...convolutions, ...pooling, ...movement });
+testOnCpu({ ...pointwise, ...reductions, ...products, ...convolutions, ...transposedConvolutions, ...pooling, ...movement });

@@ -26,6 +26,7 @@ export interface AnchorRule {
 
 export const anchorRules: Readonly<Record<string, AnchorRule>> = {
   Conv: { before: false, after: true },
+  ConvTranspose: { before: false, after: true },
   MatMul: { before: false, after: true },
   AveragePool: { before: false, after: true },
   MaxPool: { before: false, after: false },

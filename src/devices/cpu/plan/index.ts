@@ -7,6 +7,7 @@ import { PlanError } from './errors.ts';
 import { expressionOf, fuse, type Group } from './fuse.ts';
 import { epilogueText } from './key.ts';
 import { convKind, haloOf, lowerConv } from './lower/conv.ts';
+import { lowerConvTranspose, transposedHalo } from './lower/conv-transpose.ts';
 import { lowerMatMul } from './lower/matmul.ts';
 import { moveOps, padHalo, viewOps } from './lower/movement.ts';
 import { lowerPool, lowerPoolIndices, poolFill } from './lower/pool.ts';
@@ -36,6 +37,7 @@ export interface Plan {
 /** Groups with an anchor, by its operator. */
 const anchored: Readonly<Record<string, (p: Planner, group: Group) => View>> = {
   Conv: lowerConv,
+  ConvTranspose: lowerConvTranspose,
   MatMul: lowerMatMul,
   MaxPool: lowerPool,
   AveragePool: lowerPool,
@@ -123,6 +125,7 @@ function haloWishes(order: readonly Node[]): Map<Value, Halo> {
   for (const node of order) {
     const value = node.inputs[0] as Value;
     if (node.op === 'Conv' && ['direct', 'depthwise'].includes(convKind(node))) wish(value, haloOf(convGeometry(node)));
+    else if (node.op === 'ConvTranspose') wish(value, transposedHalo(node));
     else if (node.op === 'MaxPool' || node.op === 'AveragePool') {
       if (value.dtype === 'float32') wish(value, haloOf(poolGeometry(node), poolFill(node)));
     } else if (node.op === 'Pad') wish(value, padHalo(node));

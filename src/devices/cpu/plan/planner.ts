@@ -137,6 +137,7 @@ export class Planner {
   }
 
   unblockedView(view: View, name: string): View {
+    if (view.block && view.shape[view.block.axis] <= blockChannels) return { ...view, block: undefined };
     return view.block ? this.contiguousView(view, name) : view;
   }
 

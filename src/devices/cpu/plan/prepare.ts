@@ -1,5 +1,5 @@
 /** What a graph becomes before it is planned: only operators that this device runs, and nothing of it to no purpose. */
-import { apply, constant, fromNumbers, type Graph, type Node, type Value } from '../../../graph/index.ts';
+import { apply, constant, fromNumbers, type Graph, type Node, sizeOf, type Value } from '../../../graph/index.ts';
 import { convTransposeGeometry } from '../../../ops/index.ts';
 import {
   commonSubexpressions,
@@ -12,8 +12,9 @@ import {
   type Pass,
   runPasses,
 } from '../../../optimize/index.ts';
-import { emittableOps } from '../kernels/index.ts';
+import { blockChannels, emittableOps } from '../kernels/index.ts';
 import { anchorRules } from './fuse.ts';
+import { hasPhases } from './lower/conv-transpose.ts';
 import { moveOps, viewOps } from './lower/movement.ts';
 
 export const isNative = (op: string): boolean =>
@@ -34,14 +35,16 @@ const passes: readonly Pass[] = [
 
 const int64s = (values: readonly number[]): Value => constant(fromNumbers('int64', [values.length], values));
 
+/** A vector along the channels of an image. */
+const perChannel = (vector: Value, image: Value): Value => apply('Reshape', [vector, int64s([vector.shape[0], ...image.shape.slice(2).map(() => 1)])]);
+
 const own: Readonly<Record<string, Decompose>> = {
   /** A bias is an addition like any other, and fuses like any other. */
   Conv: (node) => {
     const [x, w, bias] = node.inputs;
     if (!bias) return undefined;
     const sum = apply('Conv', [x, w], node.attrs, node.name);
-    const spatial = sum.shape.slice(2).map(() => 1);
-    return [apply('Add', [sum, apply('Reshape', [bias, int64s([bias.shape[0], ...spatial])])], {}, node.name)];
+    return [apply('Add', [sum, perChannel(bias, sum)], {}, node.name)];
   },
   ConvTranspose: convTranspose,
   Softmax: (node) => {
@@ -53,13 +56,46 @@ const own: Readonly<Record<string, Decompose>> = {
   },
 };
 
+/** In phases where that can be; a bias is an addition again. */
+function convTranspose(node: Node): readonly Value[] | undefined {
+  const [x, w, bias] = node.inputs;
+  if (bias) {
+    const sum = apply('ConvTranspose', [x, w], node.attrs, node.name);
+    return [apply('Add', [sum, perChannel(bias, sum)], {}, node.name)];
+  }
+  if (isShuffle(node)) return shuffled(node);
+  return hasPhases(node) ? undefined : spreadOut(node);
+}
+
+/** No two taps meet, and the channels that one pixel becomes fit one block. */
+function isShuffle(node: Node): boolean {
+  const g = convTransposeGeometry(node);
+  const apart = g.kernel.every((size, axis) => size === g.strides[axis] && g.outSpatial[axis] === size * g.spatial[axis]);
+  return apart && g.groups === 1 && g.padsBegin.every((pad) => pad === 0) && g.outChannels * sizeOf(g.kernel) <= blockChannels;
+}
+
+/** A matrix product per pixel, whose results are then laid out as the pixels of a patch. */
+function shuffled(node: Node): readonly Value[] {
+  const [x, w] = node.inputs as readonly Value[];
+  const g = convTransposeGeometry(node);
+  const rank = g.kernel.length;
+  const axes = g.kernel.map((_, i) => i);
+  const ones = g.kernel.map(() => 1);
+  const patches = apply('Transpose', [w], { perm: [...axes.map((i) => 2 + i), 1, 0] });
+  const weights = apply('Reshape', [patches, int64s([sizeOf(g.kernel) * g.outChannels, g.inChannels, ...ones])]);
+  const product = apply('Conv', [x, weights], {}, node.name);
+  const open = apply('Reshape', [product, int64s([g.n, ...g.kernel, g.outChannels, ...g.spatial])]);
+  const laid = apply('Transpose', [open], { perm: [0, 1 + rank, ...axes.flatMap((i) => [2 + rank + i, 1 + i])] });
+  return [apply('Reshape', [laid, int64s([g.n, g.outChannels, ...g.outSpatial])], {}, node.name)];
+}
+
 /**
  * A transposed convolution is a convolution of the input with zeros between its elements, by the kernel turned round, with
  * input and output channels of each group exchanged (Dumoulin and Visin, "A guide to convolution arithmetic", 2016).
  */
-function convTranspose(node: Node): readonly Value[] {
+function spreadOut(node: Node): readonly Value[] {
   const g = convTransposeGeometry(node);
-  const [x, w, bias] = node.inputs as readonly Value[];
+  const [x, w] = node.inputs as readonly Value[];
   const rank = g.kernel.length;
   const inGroup = g.inChannels / g.groups;
   const outGroup = g.outChannels / g.groups;
@@ -79,7 +115,7 @@ function convTranspose(node: Node): readonly Value[] {
   const placed = apply('Pad', [spread, int64s([0, 0, ...before, 0, 0, ...after])]);
   const grouped = apply('Reshape', [w, int64s([g.groups, inGroup, outGroup, ...g.kernel])]);
   const axes = g.kernel.map((_, i) => 3 + i);
-  const exchanged = apply('Transpose', [grouped, ], { perm: [0, 2, 1, ...axes] });
+  const exchanged = apply('Transpose', [grouped], { perm: [0, 2, 1, ...axes] });
   const flipped = apply('Slice', [
     exchanged,
     int64s(axes.map(() => -1)),
@@ -89,5 +125,5 @@ function convTranspose(node: Node): readonly Value[] {
   ]);
   const weights = apply('Reshape', [flipped, int64s([g.outChannels, inGroup, ...g.kernel])]);
   const attrs = { group: g.groups, dilations: [...g.dilations], kernel_shape: [...g.kernel] };
-  return [apply('Conv', bias ? [placed, weights, bias] : [placed, weights], attrs, node.name)];
+  return [apply('Conv', [placed, weights], attrs, node.name)];
 }

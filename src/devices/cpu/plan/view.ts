@@ -50,7 +50,11 @@ export function isContiguous(view: View): boolean {
 /** The same elements under another shape, or undefined where that needs a copy. */
 export function reshapeView(view: View, shape: Shape): View | undefined {
   if (sizeOf(shape) === 0) return { ...view, shape, strides: shape.map(() => 0), block: undefined };
-  if (view.block) return reshapeBlocked(view, shape);
+  if (view.block) {
+    const blocked = reshapeBlocked(view, shape);
+    // Within one block channels are an axis like any other.
+    return blocked ?? (view.shape[view.block.axis] <= blockChannels ? reshapeView({ ...view, block: undefined }, shape) : undefined);
+  }
   const strides = new Array<number>(shape.length).fill(0);
   const from = view.shape.map((dim, axis) => ({ dim, stride: view.strides[axis] })).filter(({ dim }) => dim !== 1);
   let i = 0;

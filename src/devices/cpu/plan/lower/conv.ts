@@ -19,7 +19,7 @@ export function haloOf(g: Pick<ConvGeometry, 'kernel' | 'strides' | 'dilations' 
     const reach = (g.outSpatial[axis] - 1) * g.strides[axis] + (g.kernel[axis] - 1) * g.dilations[axis] + 1;
     return Math.max(0, reach - g.padsBegin[axis] - size);
   });
-  return { begin: [...g.padsBegin], end, fill };
+  return { begin: g.padsBegin.map((pad) => Math.max(0, pad)), end, fill };
 }
 
 /** How a convolution runs; decided before lowering, for its input's producer wants to know. */
@@ -57,33 +57,48 @@ const atPadding = (view: View, pads: readonly number[]): View => ({
   offset: view.offset - pads.reduce((sum, pad, axis) => sum + pad * view.strides[axis + 2], 0),
 });
 
-/** Leaves and result of what is fused after a convolution, as operands over [image, block, line, column, lane]. */
-function blockedOperand(p: Planner, view: View, shape: Shape, name: string): { view: View; operand: StridedOperand } {
+/** Leaves and result of what is fused after a convolution, or a part of them, as operands over [image, block, line, column, lane]. */
+function blockedOperand(p: Planner, view: View, shape: Shape, part: DirectConv['part'], name: string): { view: View; operand: StridedOperand } {
   const channel = view.shape.length - (shape.length - 1);
   const perChannel = channel >= 0 && view.shape[channel] !== 1;
   const placed = perChannel ? p.blockedView(view, channel, name) : view.block ? p.blockedView(view, view.block.axis, name) : view;
-  const spread = broadcastView(placed, shape);
+  const spread = part(broadcastView(placed, shape));
   const spatial = shape.length === 3 ? [0, spread.strides[2]] : spread.strides.slice(2);
   const strides = [spread.strides[0], spread.block?.stride ?? 0, ...spatial, spread.block ? spread.strides[1] : 0];
   return { view: spread, operand: { dtype: view.dtype, strides } };
 }
 
+/** One direct convolution; a transposed one is several, each of which makes a part of the result. */
+export interface DirectConv {
+  readonly kind: 'direct' | 'image';
+  readonly geometry: ConvGeometry;
+  /** At the first pixel, with memory around it for what the window reads beyond. */
+  readonly input: View;
+  /** O I kernel, at any strides. */
+  readonly weights: View;
+  /** What of a view of the whole result this one computes. */
+  readonly part: (whole: View) => View;
+}
+
 function lowerDirect(p: Planner, group: Group, kind: 'direct' | 'image'): View {
   const node = group.anchor as Node;
-  const merged = mergeGroups(node);
-  const g = merged.geometry;
-  const x = node.inputs[0] as Value;
+  const { geometry, weights } = mergeGroups(node);
+  const view = p.view(node.inputs[0] as Value);
+  const halo = haloOf(geometry);
+  const input = kind === 'image' ? p.plainHaloView(view, node.name, halo) : p.blockedView(view, 1, node.name, halo);
+  const out = p.blocked('float32', group.root.shape, 1, false, p.haloWishes.get(group.root));
+  addDirect(p, group, out, { kind, geometry, input, weights: weights(p), part: (whole) => whole });
+  return out;
+}
+
+/** Adds the step of a direct convolution with its group's epilogue. `out` is the whole result. */
+export function addDirect(p: Planner, group: Group, out: View, { kind, geometry: g, input: view, weights: w, part }: DirectConv): void {
+  const node = group.anchor as Node;
   const name = node.name;
-  const halo = haloOf(g);
-  const inputView = p.view(x);
-  const padded = atPadding(
-    kind === 'image' ? p.plainHaloView(inputView, name, halo) : p.blockedView(inputView, 1, name, halo),
-    g.padsBegin,
-  );
+  const padded = atPadding(view, g.padsBegin);
   const shape = group.root.shape;
-  const out = p.blocked('float32', shape, 1, false, p.haloWishes.get(group.root));
   const after = expressionOf(group.after, group.root, node.outputs[0]);
-  const placed = [...after.leaves.slice(1).map((leaf) => p.view(leaf)), out].map((view) => blockedOperand(p, view, shape, name));
+  const placed = [...after.leaves.slice(1).map((leaf) => p.view(leaf)), out].map((leaf) => blockedOperand(p, leaf, shape, part, name));
 
   const two = <T>(list: readonly T[], fill: T): readonly [T, T] => (list.length === 1 ? [fill, list[0]] : [list[0], list[1]]);
   const inGroup = g.inChannels / g.groups;
@@ -114,17 +129,16 @@ function lowerDirect(p: Planner, group: Group, kind: 'direct' | 'image'): View {
   };
   const tiling = tileConv(p.isa, spec);
   const panel = tiling.vectors * lanesOf(p.isa, 'f32');
-  const weights = packWeights(p, merged.weights(p), g, spec, panel, name);
+  const weights = packWeights(p, w, g, spec, panel, name);
   const args = [padded, weights, ...placed.map(({ view }) => view)].map((view) => argument(view));
   const { after: _, name: __, ...shapeOnly } = spec;
   p.addStep(() => convKernel(p.isa, spec, tiling), `conv|${JSON.stringify(shapeOnly)}|${expressionKey(after)}`, args, 1, {
     op: node.op,
     name,
-    shapes: `${x.shape.join('x')}:${(node.inputs[1] as Value).shape.join('x')}:${shape.join('x')}`,
+    shapes: [...(node.inputs as readonly Value[]).map((value) => value.shape), shape].map((dims) => dims.join('x')).join(':'),
     layout: kind === 'image' ? 'nCx:nCx16c' : 'nCx16c',
     epilogue: epilogueText(after),
   });
-  return out;
 }
 
 /**
