@@ -9,7 +9,7 @@ import { type Int, type Isa, KernelBuilder, lanesOf } from '../codegen/index.ts'
 import { emitAccumulators, emitContraction, mostRows, type TermAxis, type Tile } from './contract.ts';
 import { emitExpression, emitLeaf, type Expression } from './expression.ts';
 import type { TaskedKernel } from './map.ts';
-import { bytesOf, loadArguments, maxTasks, type StridedOperand } from './nest.ts';
+import { bytesOf, fewTasks, loadArguments, maxTasks, type StridedOperand } from './nest.ts';
 import { emitStore, type Lane } from './pointwise/index.ts';
 
 /** Channels in a block of the blocked layout, on every instruction set. */
@@ -58,9 +58,6 @@ export interface ConvTiling {
 
 /** Multiply-adds a task should have at least. */
 const grain = 512 * 1024;
-
-/** Tasks that keep a few threads evenly busy. */
-const fewTasks = 16;
 
 /** Widths as equal as can be, none above `most`. */
 function evenParts(total: number, most: number): [number, number][] {

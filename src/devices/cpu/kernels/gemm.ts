@@ -9,7 +9,7 @@ import { elemBytes, type Int, type Isa, KernelBuilder, lanesOf, type Vec } from 
 import { blockUnroll, emitAccumulators, emitBlock, emitContraction, type FloatElem, mostRows, type Tile, type TileShape } from './contract.ts';
 import { emitExpression, emitLeaf, type Expression } from './expression.ts';
 import type { TaskedKernel } from './map.ts';
-import { bytesOf, loadArguments, maxTasks, type StridedOperand } from './nest.ts';
+import { bytesOf, fewTasks, loadArguments, type StridedOperand } from './nest.ts';
 import { emitStore, type EmitMode, type Lane } from './pointwise/index.ts';
 
 export interface GemmSpec {
@@ -29,6 +29,7 @@ export interface GemmSpec {
   readonly operands: readonly StridedOperand[];
 }
 
+/** Multiply-adds a task should have at least. */
 const grain = 256 * 1024;
 /** Bytes of a panel's block: two thirds of a 48 KiB first-level cache, all of a 32 KiB one. */
 const panelBytes = 32 * 1024;
@@ -53,6 +54,22 @@ export function tileGemm(isa: Isa, elem: FloatElem, m: number, n: number, k: num
   return { rows, vectors };
 }
 
+/**
+ * Parts of about 256 x 256 results: A's rows and B's columns of a part stay in the second-level cache, and what is read from
+ * beyond it is read for 256 multiply-adds. Smaller ones only where there would be too few for the threads.
+ */
+function cutTasks(batch: number, m: number, n: number, k: number, tiles: number, panels: number): { mParts: number; nParts: number } {
+  const wanted = Math.max(1, Math.min(fewTasks, Math.floor((batch * m * n * k) / grain)));
+  let mParts = Math.min(tiles, Math.ceil(m / 256));
+  let nParts = Math.min(panels, Math.ceil(n / 256));
+  while (batch * mParts * nParts < wanted && (mParts < tiles || nParts < panels)) {
+    const cutsRows = nParts >= panels || (mParts < tiles && m / mParts >= n / nParts);
+    if (cutsRows) mParts = Math.min(tiles, mParts * 2);
+    else nParts = Math.min(panels, nParts * 2);
+  }
+  return { mParts, nParts };
+}
+
 export function gemmKernel(isa: Isa, spec: GemmSpec): TaskedKernel {
   const { elem, m, n, k, tile: shape, after, operands } = spec;
   const { rows: tileRows, vectors } = shape;
@@ -71,12 +88,8 @@ export function gemmKernel(isa: Isa, spec: GemmSpec): TaskedKernel {
   const blocks = mayBlock ? Math.ceil(k / kcMost) : 1;
   const kc = blocks === 1 ? k : Math.ceil(k / blocks / blockUnroll) * blockUnroll;
 
-  // ---- tasks: [batch][row tiles][panels], cut so that a task's part of C is as square as may be
-  const work = batch * m * n * k;
-  const wanted = Math.max(1, Math.min(maxTasks, Math.floor(work / grain)));
-  const perBatch = Math.ceil(wanted / batch);
-  const mParts = Math.max(1, Math.min(tiles, Math.round(Math.sqrt((perBatch * m) / n))));
-  const nParts = Math.max(1, Math.min(panels, Math.ceil(perBatch / mParts)));
+  // ---- tasks: [batch][row tiles][panels]
+  const { mParts, nParts } = cutTasks(batch, m, n, k, tiles, panels);
   const tileChunk = Math.ceil(tiles / mParts);
   const panelChunk = Math.ceil(panels / nParts);
   const tileChunks = Math.ceil(tiles / tileChunk);

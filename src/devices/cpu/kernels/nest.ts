@@ -57,6 +57,9 @@ export interface TaskSplit {
 /** Tasks never depend on the number of threads, so neither do results. At most this many a step. */
 export const maxTasks = 64;
 
+/** Tasks that keep a few threads evenly busy, where each costs something of its own (weights read again, a block of A). */
+export const fewTasks = 16;
+
 /**
  * Cuts `extents` (axes that may be cut, outermost first) into about work / grain tasks.
  * @param multiple chunks of the last axis are multiples of it (whole vectors)
