@@ -64,10 +64,10 @@ export class KernelBuilder {
 
   // ---- memory
   at(base: Int, offset = 0, index?: Int, scale: 1 | 2 | 4 | 8 = 1): Mem {
-    return index ? { base, offset, index, scale } : { base, offset };
+    return { base, offset, index, scale, splat: false }; // one shape for all, which keeps the compilers fast
   }
   splatAt(base: Int, offset = 0, index?: Int, scale: 1 | 2 | 4 | 8 = 1): Mem {
-    return { ...this.at(base, offset, index, scale), splat: true };
+    return { base, offset, index, scale, splat: true };
   }
   load(elem: Elem, mem: Mem, count?: number, into?: Vec): Vec {
     const dst = into ?? this.reg('vec');

@@ -43,34 +43,46 @@ export function compileKernel(asm: Assembler, kernel: KernelCode, abi: Abi): num
     if (live.end[id] >= 0) moves.push({ arg, phys: allocation.phys[id], offset });
   });
   prologue(e, frame, moves);
-  const { insts, rows, fused, tempStart, ownTemps, files } = analysis;
-  const placeOf = ({ id, phys }: Visit): Place => ({ file: files[id], phys, offset: slots.get(id)! });
-  for (let k = 0; k < insts.length; k++) {
-    const row = rows[k];
-    for (let t = tempStart[k]; t < tempStart[k + 1]; t++) e.phys[e.firstTemp + t - tempStart[k]] = allocation.temps[t];
-    const visits = allocation.visits.get(k);
-    let pending = visits !== undefined;
-    const flush = (): void => {
-      if (pending) for (const visit of visits!) if (visit.writes) save(e, placeOf(visit));
-      pending = false;
-    };
-    if (visits)
-      for (const visit of visits) {
-        e.phys[visit.id] = visit.phys;
-        if (visit.reads) restore(e, placeOf(visit));
-      }
-    e.flush = flush;
-    e.fused = fused[k];
-    e.isLast = k === insts.length - 1;
-    if (saves.has(k)) e.saves = saves.get(k)!;
-    e.prepare(insts[k], row, ownTemps[k]);
-    row.emit(e, insts[k]);
-    flush();
-  }
+  emitBody(e, analysis, allocation, slots, saves);
   asm.bind(e.exit);
   epilogue(e, frame);
   asm.resolve();
   return allocation.spilled.length;
+}
+
+function emitBody(
+  e: Emitter,
+  { insts, rows, fused, plain, tempStart, ownTemps, files }: Analysis,
+  { temps, visits }: Allocation,
+  slots: ReadonlyMap<number, number>,
+  saves: ReadonlyMap<number, Place[]>,
+): void {
+  const placeOf = ({ id, phys }: Visit): Place => ({ file: files[id], phys, offset: slots.get(id)! });
+  const hasVisits = visits.size > 0;
+  for (let k = 0; k < insts.length; k++) {
+    const inst = insts[k];
+    const row = rows[k];
+    for (let t = tempStart[k]; t < tempStart[k + 1]; t++) e.phys[e.firstTemp + t - tempStart[k]] = temps[t];
+    const spilled = hasVisits ? visits.get(k) : undefined;
+    if (spilled) {
+      for (const visit of spilled) {
+        e.phys[visit.id] = visit.phys;
+        if (visit.reads) restore(e, placeOf(visit));
+      }
+      let pending = true;
+      e.flush = () => {
+        if (pending) for (const visit of spilled) if (visit.writes) save(e, placeOf(visit));
+        pending = false;
+      };
+    }
+    e.fused = fused[k];
+    e.isLast = k === insts.length - 1;
+    if (saves.size > 0) e.saves = saves.get(k) ?? [];
+    if (plain[k]) e.preparePlain(inst.src);
+    else e.prepare(inst, row, ownTemps[k]);
+    row.emit(e, inst);
+    if (spilled) e.flush();
+  }
 }
 
 interface Layout {
@@ -93,8 +105,8 @@ function layOut(
 ): Layout {
   const saves = new Map<number, Place[]>();
   let [vectorSaves, otherSaves] = [0, 0];
-  insts.forEach(({ op }, k) => {
-    if (op !== 'call') return;
+  for (let k = 0; k < insts.length; k++) {
+    if (insts[k].op !== 'call') continue;
     const places: Place[] = [];
     let [vectors, others] = [0, 0];
     for (let id = 0; id < files.length; id++) {
@@ -105,7 +117,7 @@ function layOut(
     vectorSaves = Math.max(vectorSaves, vectors);
     otherSaves = Math.max(otherSaves, others);
     saves.set(k, places);
-  });
+  }
   const calls = saves.size > 0;
   const spilledVectors = spilled.filter((id) => files[id] === VECTOR);
   const spilledOthers = spilled.filter((id) => files[id] !== VECTOR);

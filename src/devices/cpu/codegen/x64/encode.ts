@@ -148,7 +148,9 @@ export class Assembler {
     this.align(64);
     const end = this.pool.place(this.at);
     for (let k = 0; k < this.poolUses.length; k += 3) {
-      const [at, entry, from] = [this.poolUses[k], this.poolUses[k + 1], this.poolUses[k + 2]];
+      const at = this.poolUses[k];
+      const entry = this.poolUses[k + 1];
+      const from = this.poolUses[k + 2];
       const disp = this.bytes[at] | (this.bytes[at + 1] << 8) | (this.bytes[at + 2] << 16) | (this.bytes[at + 3] << 24);
       this.patch(at, this.pool.offsetOf(entry) + disp - from);
     }

@@ -31,8 +31,17 @@ const anyOrder = [RAX, RCX, RDX, RSI, RDI, 8, 9, 10, 11, RBX, RBP, 14, 15, 12, 1
 const noSaves = { savedGeneral: [], savedVector: [], stackArgs: 8 };
 const masks = range(1, 8);
 
+const conventions = new Map<string, Convention>();
+
 /** The convention that a kernel keeps to. */
 export function conventionOf(entry: boolean, abi: Abi, avx512: boolean): Convention {
+  const key = `${entry} ${abi} ${avx512}`;
+  let convention = conventions.get(key);
+  if (!convention) conventions.set(key, (convention = describe(entry, abi, avx512)));
+  return convention;
+}
+
+function describe(entry: boolean, abi: Abi, avx512: boolean): Convention {
   const vectors = range(0, avx512 ? 32 : 16);
   if (!entry) return { args: ownArgs, order: [anyOrder, vectors, masks], ...noSaves };
   if (abi === 'sysv')

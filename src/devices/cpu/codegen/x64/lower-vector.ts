@@ -185,8 +185,7 @@ const select: Lowering = {
 
 /** A k register with the low `count` bits set, from the constant pool. */
 export function firstLanesMask(e: Emitter, k: number, count: number): void {
-  const bits = (1 << count) - 1;
-  e.asm.vec(V.kmovw, 0, k, 0, Operand.constant(e.asm.pool.add(new Uint8Array([bits, bits >> 8])), false));
+  e.asm.vec(V.kmovw, 0, k, 0, Operand.constant(e.asm.pool.lowBits(count), false));
 }
 
 /** Memory with the low `bytes` bytes of a 256-bit vector set. */

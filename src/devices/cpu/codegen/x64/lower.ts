@@ -46,49 +46,55 @@ export const isZero = (source: MemorySource | undefined): boolean =>
   source !== undefined && isSplat(source) && (Object.is(source.splat!.value, 0) || source.splat!.value === 0n);
 
 /** The sources of an instruction, sorted into registers, at most one memory operand, and loads that must come first. */
-export interface Sources {
+export class Sources {
   /** Register ids, or IN_MEMORY; a load's temporary has the id firstTemp + its place. */
-  readonly ids: number[];
+  readonly ids = new Int32Array(8);
+  count = 0;
   memory: MemorySource | undefined;
-  /** Vector sources to be loaded into temporaries, the k-th into temporary number `temps + k`. */
-  readonly loads: MemorySource[];
-  swapped: boolean;
+  /** Vector sources to be loaded into temporaries, one behind the other. */
+  readonly loads: MemorySource[] = [];
+  loadCount = 0;
+  swapped = false;
 }
 
-/** Sorts the sources of a vector instruction; the same at analysis and at emission. */
-export function sortSources(inst: Inst, row: Lowering, target: Target, firstTemp: number, out: Sources): void {
+/** Whether all sources are registers, so that there is nothing to sort. */
+export function isPlain(inst: Inst, row: Lowering): boolean {
   const { src } = inst;
-  out.ids.length = out.loads.length = 0;
+  for (let k = 0; k < src.length; k++) if (src[k].splat !== undefined) return false;
+  return row.folds === undefined || inst.mem === undefined;
+}
+
+/** Sorts the sources of an instruction that is not plain; the same at analysis and at emission. */
+export function sortSources(inst: Inst, row: Lowering, target: Target, firstTemp: number, out: Sources): void {
+  const { src, op } = inst;
+  out.loadCount = 0;
   out.memory = undefined;
   out.swapped = false;
   // An operation that does not fold addresses memory by itself (load, store).
   const mem = row.folds ? inst.mem : undefined;
-  const isFma = inst.op === 'fma' || inst.op === 'fnma';
-  const place = mem ? (isFma ? 1 : src.length) : -1;
-  const count = src.length + (mem ? 1 : 0);
-  let hasInMemory = mem !== undefined;
-  for (let k = 0; k < src.length && !hasInMemory; k++) hasInMemory = src[k].splat !== undefined;
-  if (!hasInMemory) {
-    for (let k = 0; k < src.length; k++) out.ids.push(src[k].id);
-    return;
-  }
+  const place = mem ? (op === 'fma' || op === 'fnma' ? 1 : src.length) : -1;
+  const count = (out.count = src.length + (mem ? 1 : 0));
   const folds = row.folds ? row.folds(inst, target) : 0;
+  const { ids, loads } = out;
   for (let k = 0; k < count; k++) {
     const reg = k === place ? undefined : src[mem && k > place ? k - 1 : k];
     if (reg && !reg.splat) {
-      out.ids.push(reg.id);
+      ids[k] = reg.id;
       continue;
     }
     const source = reg ?? mem!;
     const canFold = (folds >> k) & 1 && !out.memory && (target.avx512 || isSplat(source) || !source.splat);
     if (canFold) {
       out.memory = source;
-      out.ids.push(IN_MEMORY);
-    } else out.ids.push(firstTemp + out.loads.push(source) - 1);
+      ids[k] = IN_MEMORY;
+    } else {
+      loads[out.loadCount] = source;
+      ids[k] = firstTemp + out.loadCount++;
+    }
   }
-  if (row.commutes && out.ids[0] === IN_MEMORY) {
-    out.ids[0] = out.ids[1];
-    out.ids[1] = IN_MEMORY;
+  if (row.commutes && ids[0] === IN_MEMORY) {
+    ids[0] = ids[1];
+    ids[1] = IN_MEMORY;
     out.swapped = true;
   }
 }
@@ -102,6 +108,8 @@ interface Region {
   hasElse: boolean;
 }
 
+const nothing = (): void => {};
+
 export class Emitter {
   readonly asm: Assembler;
   readonly target: Target;
@@ -113,17 +121,17 @@ export class Emitter {
   fused: Inst | undefined;
   /** Sources of the current instruction: registers or memory. */
   readonly operands: Rm[] = [];
+  /** The source that is memory, where one is. */
   memory: MemorySource | undefined;
-  swapped = false;
   readonly regions: Region[] = [];
   readonly exit: number;
   isLast = false;
   /** Registers to keep over the current call. */
   saves: readonly Place[] = [];
   /** Writes spilled results back; to be called before a jump (else it is done after the row). */
-  flush: () => void = () => {};
+  flush: () => void = nothing;
   private readonly constants = new Map<number, number>();
-  private readonly sources: Sources = { ids: [], memory: undefined, loads: [], swapped: false };
+  private readonly sources = new Sources();
 
   constructor(asm: Assembler, target: Target, name: string, registers: number) {
     this.asm = asm;
@@ -136,16 +144,23 @@ export class Emitter {
 
   /** Puts the instruction's sources in place: loads what cannot be folded, names the rest in `operands`. */
   prepare(inst: Inst, row: Lowering, temps: number): void {
-    const { operands, sources } = this;
-    sortSources(inst, row, this.target, this.firstTemp + temps, sources);
-    for (let k = 0; k < sources.loads.length; k++) this.load(this.phys[this.firstTemp + temps + k], sources.loads[k], inst.elem);
+    const { operands, sources, phys } = this;
+    const firstLoad = this.firstTemp + temps;
+    sortSources(inst, row, this.target, firstLoad, sources);
+    for (let k = 0; k < sources.loadCount; k++) this.load(phys[firstLoad + k], sources.loads[k], inst.elem);
     this.memory = sources.memory;
-    this.swapped = sources.swapped;
-    operands.length = 0;
-    for (const id of sources.ids) {
-      if (id !== IN_MEMORY) operands.push(this.phys[id]);
-      else operands.push(inst.elem ? this.operand(sources.memory!, inst.elem) : -1); // a move loads it by itself
+    for (let k = 0; k < sources.count; k++) {
+      const id = sources.ids[k];
+      if (id !== IN_MEMORY) operands[k] = phys[id];
+      else operands[k] = inst.elem ? this.operand(sources.memory!, inst.elem) : -1; // a move loads it by itself
     }
+  }
+
+  /** The same where all sources are registers. */
+  preparePlain(src: readonly Reg[]): void {
+    const { operands, phys } = this;
+    this.memory = undefined;
+    for (let k = 0; k < src.length; k++) operands[k] = phys[src[k].id];
   }
 
   dst(inst: Inst): number {

@@ -10,6 +10,7 @@ interface Entry {
 export class ConstantPool {
   private readonly entries: Entry[] = [];
   private readonly index = new Map<string, number>();
+  private readonly masks = new Map<number, number>();
 
   /** The entry holding `bytes` (a power of two of them, which is also its alignment). */
   add(bytes: Uint8Array): number {
@@ -28,6 +29,16 @@ export class ConstantPool {
     const bytes = new Uint8Array(size);
     for (let at = 0; at < size; at += one.length) bytes.set(one.subarray(0, size), at);
     return this.add(bytes);
+  }
+
+  /** The two-byte entry with the low `count` bits set. */
+  lowBits(count: number): number {
+    let id = this.masks.get(count);
+    if (id === undefined) {
+      const bits = 2 ** count - 1;
+      this.masks.set(count, (id = this.add(new Uint8Array([bits, bits >> 8]))));
+    }
+    return id;
   }
 
   /** The entry holding 32-bit `words`. */
