@@ -24,6 +24,8 @@ describe('the linter', () => {
     ['src/optimize/a.ts', '../devices/index.ts', '../graph/index.ts'],
     ['src/optimize/b.ts', '../ops/conv.ts', '../ops/index.ts'],
     ['src/optimize/a.ts', '../devices/index.ts', '../ops/index.ts'],
+    ['src/autograd/a.ts', '../devices/index.ts', '../graph/index.ts'],
+    ['src/autograd/b.ts', '../ops/gather.ts', '../ops/index.ts'],
     ['src/devices/cpu/plan/c.ts', '../../../optimize/fold.ts', '../../../optimize/index.ts'],
     ['src/formats/onnx/a.ts', '../../devices/index.ts', '../../graph/index.ts'],
     ['src/formats/onnx/b.ts', '../../ops/conv.ts', '../../ops/index.ts'],

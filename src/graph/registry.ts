@@ -26,6 +26,13 @@ export interface OpDefinition {
   evaluate?(inputs: readonly (TensorData | null)[], attrs: Attrs, types: readonly TensorType[]): TensorData[];
   /** The same in simpler operators; used where a device does not run the operator itself. */
   decompose?(node: Node): readonly Value[];
+  /**
+   * Reverse-mode rule: from the cotangent of each result (null where it is zero) those of the operands, each of its operand's
+   * type; null, or left out at the end, where it is zero. `wanted` says whose are used; the others may be null. Built of ordinary nodes, so that it can
+   * be differentiated again. undefined: not by a rule of its own this time, but through `decompose`, which is also the way of
+   * operators that have no rule.
+   */
+  gradient?(node: Node, cotangents: readonly (Value | null)[], wanted: readonly boolean[]): readonly (Value | null)[] | undefined;
 }
 
 const registry = new Map<string, OpDefinition>();

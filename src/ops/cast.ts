@@ -5,6 +5,7 @@
 import { type Attrs, type DType, defineOp, dtypes, type TensorData } from '../graph/index.ts';
 import { bigintsOf, dtypeGroups, fromElements, isFloat, numbersOf, operand, stringAttr } from './helpers.ts';
 import { markPointwise } from './pointwise.ts';
+import { cast } from './terms.ts';
 
 const target = (attrs: Attrs): DType => stringAttr<DType>(attrs, 'to', undefined, dtypeGroups.any);
 
@@ -14,6 +15,7 @@ defineOp({
   inputs: [1, 1],
   infer: (context) => [{ dtype: target(context.attrs), shape: operand(context, 0).shape }],
   evaluate: ([x], _attrs, [type]) => [castData(x!, type.dtype)],
+  gradient: ({ inputs: [x] }, [dy]) => [cast(dy!, x!.dtype)],
 });
 
 /** The same values as another dtype. */

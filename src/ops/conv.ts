@@ -1,6 +1,7 @@
 /** Conv and ConvTranspose over any number of spatial axes: layout N C spatial, weights O I kernel (I O kernel transposed). */
-import { defineOp, formatType, GraphError, type InferContext, sizeOf, type TensorData, type TensorType } from '../graph/index.ts';
+import { defineOp, formatType, GraphError, type InferContext, sizeOf, type TensorData, type TensorType, type Value } from '../graph/index.ts';
 import { contextOf, type OpSource } from './context.ts';
+import { convBackwardBias, convBackwardData, convBackwardWeights, convForward } from './conv-backward.ts';
 import {
   autoPadAttr,
   kernelExtent,
@@ -146,6 +147,11 @@ defineOp({
     }
     return [fromElements(type, result)];
   },
+  gradient(node, [dy]) {
+    const g = convGeometry(node);
+    const [x, w] = node.inputs as Value[];
+    return [convBackwardData(dy!, w, g, g.spatial), convBackwardWeights(x, dy!, g), convBackwardBias(dy!)];
+  },
 });
 
 defineOp({
@@ -179,5 +185,10 @@ defineOp({
       }
     }
     return [fromElements(type, result)];
+  },
+  gradient(node, [dy]) {
+    const g = convTransposeGeometry(node);
+    const [x, w] = node.inputs as Value[];
+    return [convForward(dy!, w, g, g.spatial), convBackwardWeights(dy!, x, g), convBackwardBias(dy!)];
   },
 });

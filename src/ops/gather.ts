@@ -2,18 +2,22 @@
 import {
   apply,
   type Attrs,
+  constant,
   defineOp,
   formatType,
   GraphError,
   type InferContext,
+  type Node,
   type Shape,
   sizeOf,
   stridesOf,
   type TensorData,
   tensorData,
   type TensorType,
+  type Value,
 } from '../graph/index.ts';
 import { contextOf, type OpSource } from './context.ts';
+import { expandTo, filled, scatterAxis } from './gradient.ts';
 import {
   bigintsOf,
   commonDType,
@@ -31,7 +35,7 @@ import {
 } from './helpers.ts';
 import { notConstant } from './shape.ts';
 import { slice } from './slice.ts';
-import { add, cast, equal, less, where } from './terms.ts';
+import { add, cast, div, equal, less, mul, where } from './terms.ts';
 
 /** A place along an axis of `dim` elements, counted from its end where negative. @throws GraphError outside. */
 function placeIn(index: number, dim: number): number {
@@ -94,6 +98,10 @@ defineOp({
     }
     return [pick(inputs[0]!, shape, places, inner)];
   },
+  gradient(node, [dy]) {
+    const { axis, dim } = gatherGeometry(node);
+    return [scatterAxis(dy!, axis, node.inputs[1]!, dim)];
+  },
 });
 
 // ---- GatherElements and ScatterElements: one index an element
@@ -132,6 +140,9 @@ defineOp({
     const { axis } = elementsGeometry({ inputs, attrs });
     return [pick(inputs[0]!, shape, elementPlaces(inputs[1]!, inputs[0]!.shape, axis))];
   },
+  gradient: ({ inputs: [data, indices], attrs }, [dy]) => [
+    apply('ScatterElements', [filled(data!, 0), indices, dy], { ...attrs, reduction: 'add' }),
+  ],
 });
 
 const reductions = ['none', 'add', 'mul', 'max', 'min'] as const;
@@ -179,6 +190,7 @@ defineOp({
     const { axis } = elementsGeometry({ inputs, attrs });
     return [scatter(data, updates, elementPlaces(indices, data.shape, axis), 1, scatterReduction(attrs))];
   },
+  gradient: (node, [dy]) => scatterGradient(node, dy!, 'GatherElements'),
 });
 
 // ---- GatherND and ScatterND: the last axis of indices holds a place's coordinates
@@ -242,6 +254,17 @@ defineOp({
     const { data, batch, count } = coordinatesGeometry({ inputs, attrs });
     return [pick(inputs[0]!, shape, coordinatePlaces(inputs[1]!, data, count, batch), sizeOf(data.slice(batch + count)))];
   },
+  gradient(node, [dy]) {
+    const { indices, batch } = coordinatesGeometry(node);
+    const [data, coordinates] = node.inputs as Value[];
+    // ScatterND knows no batch axes: their coordinates are written out.
+    const own = indices.slice(0, batch).map((dim, axis) => {
+      const range = fromElements({ dtype: coordinates.dtype, shape: indices.map((_, a) => (a === axis ? dim : 1)) }, Array.from({ length: dim }, (_, i) => BigInt(i)));
+      return expandTo(constant(range), [...indices.slice(0, -1), 1]);
+    });
+    const all = batch === 0 ? coordinates : apply('Concat', [...own, coordinates], { axis: indices.length - 1 });
+    return [apply('ScatterND', [filled(data, 0), all, dy], { reduction: 'add' })];
+  },
 });
 
 defineOp({
@@ -257,7 +280,41 @@ defineOp({
     const places = coordinatePlaces(indices, data.shape, count, 0);
     return [scatter(data, updates, places, sizeOf(data.shape.slice(count)), scatterReduction(attrs))];
   },
+  gradient: (node, [dy]) => scatterGradient(node, dy!, 'GatherND'),
 });
+
+/**
+ * Of ScatterElements and ScatterND, with the operator that reads where they write. Updates that meet under `none` all take
+ * part, though one alone is seen: the specification forbids them.
+ */
+function scatterGradient(node: Node, dy: Value, gatherOp: string): readonly (Value | null)[] {
+  const [data, indices, updates] = node.inputs as Value[];
+  const [y] = node.outputs;
+  const { axis } = node.attrs;
+  const read = (x: Value): Value => apply(gatherOp, [x, indices], axis === undefined ? {} : { axis });
+  const write = (x: Value, from: Value, reduction: ScatterReduction): Value => apply(node.op, [x, indices, from], { ...node.attrs, reduction });
+  switch (scatterReduction(node.attrs)) {
+    case 'none':
+      return [write(dy, filled(updates, 0), 'none'), null, read(dy)];
+    case 'add':
+      return [dy, null, read(dy)];
+    case 'mul': {
+      // An update's slope is the product of the others: that of all but zeros, over its own, unless another one is zero.
+      const isZero = equal(updates, 0);
+      const zeros = cast(isZero, dy.dtype);
+      const filledIn = where(isZero, 1, updates);
+      const count = read(write(filled(data, 0), zeros, 'add'));
+      const others = div(read(write(data, filledIn, 'mul')), filledIn);
+      return [mul(dy, write(filled(data, 1), updates, 'mul')), null, mul(read(dy), where(equal(count, zeros), others, 0))];
+    }
+    default: {
+      // Equal extremes share the cotangent evenly, as in PyTorch's scatter_reduce.
+      const [mine, theirs] = [cast(equal(data, y), dy.dtype), cast(equal(updates, read(y)), dy.dtype)];
+      const share = div(dy, write(mine, theirs, 'add'));
+      return [mul(share, mine), null, mul(read(share), theirs)];
+    }
+  }
+}
 
 // ---- OneHot
 

@@ -1,9 +1,11 @@
 /** Every operator, one file a family: importing this folder defines them all. */
 import './cast.ts';
 import './conv.ts';
+import './conv-backward.ts';
 import './einsum.ts';
 import './gather.ts';
 import './logic.ts';
+import './loss.ts';
 import './matmul.ts';
 import './movement.ts';
 import './normalise.ts';
@@ -11,6 +13,7 @@ import './pointwise-activation.ts';
 import './pointwise-binary.ts';
 import './pointwise-unary.ts';
 import './pool.ts';
+import './pool-backward.ts';
 import './reduce.ts';
 import './resize.ts';
 import './shape.ts';
@@ -22,6 +25,7 @@ export { contextOf, type OpSource } from './context.ts';
 export { type ConvGeometry, convGeometry, convTransposeGeometry } from './conv.ts';
 export { evaluateGraph, evaluateNode, type EvaluateOptions, evaluateValues } from './evaluate.ts';
 export { type CoordinatesGeometry, coordinatesGeometry, elementsGeometry, type GatherGeometry, gatherGeometry, scatterReduction, type ScatterReduction } from './gather.ts';
+export { type ConvBackwardWeightsGeometry, convBackwardWeightsGeometry, type ConvWindow } from './conv-backward.ts';
 export { type AutoPad, type Window, windowCounts, type WindowGeometry, windowGeometry, type WindowOptions } from './geometry.ts';
 export { decodeHalf, encodeHalf } from './half.ts';
 export { broadcastShapes, broadcastStrides, constantInts, fromElements, normalizeAxis, numbersOf } from './helpers.ts';

@@ -1,7 +1,8 @@
 /** Comparisons, boolean logic and Where. NaN compares as IEEE 754 says. */
 import { apply, defineOp, type TensorData } from '../graph/index.ts';
 import { broadcastShapes, commonDType, operand } from './helpers.ts';
-import { definePointwise, mapElements, markPointwise, type PointwiseRow } from './pointwise.ts';
+import { definePointwise, mapElements, markPointwise, pointwiseGradient, type PointwiseRow } from './pointwise.ts';
+import { where } from './terms.ts';
 
 type Element = number | bigint;
 
@@ -41,4 +42,5 @@ defineOp({
   evaluate: (operands, _attrs, [type]) => [
     mapElements((condition: number, a: unknown, b: unknown) => (condition ? a : b), operands as TensorData[], type, 'any'),
   ],
+  gradient: pointwiseGradient((dy, [condition]) => [null, where(condition, dy, 0), where(condition, 0, dy)]),
 });

@@ -1,6 +1,7 @@
 /** Products of matrices: MatMul as in NumPy, Gemm as in BLAS. */
 import { apply, type DType, defineOp, formatType, GraphError, type Shape, sizeOf, type TensorData, type Value } from '../graph/index.ts';
 import { contextOf, type OpSource } from './context.ts';
+import { sumTo } from './gradient.ts';
 import {
   bigintsOf,
   broadcastShapes,
@@ -14,6 +15,7 @@ import {
   offsetsOf,
   operand,
   optionalOperand,
+  reshape,
 } from './helpers.ts';
 import { add, mul } from './terms.ts';
 
@@ -91,7 +93,25 @@ defineOp({
   inputs: [2, 2],
   infer: (context) => [{ dtype: operand(context, 0).dtype, shape: matMulGeometry(context).shape }],
   evaluate: (inputs, attrs, [type]) => [fromElements(type, products(inputs[0]!, inputs[1]!, matMulGeometry({ inputs, attrs })))],
+  gradient(node, [cotangent]) {
+    const [a, b] = node.inputs as Value[];
+    const { m, k, n, batch } = matMulGeometry(node);
+    const dy = reshape(cotangent!, [...batch, m, n]);
+    const left = reshape(a, [...a.shape.slice(0, -2), m, k]);
+    const right = reshape(b, [...b.shape.slice(0, -2), k, n]);
+    const da = apply('MatMul', [dy, swapped(right)]);
+    // One matrix for all of the batch, as a layer's weights are: its cotangent is one product too, of all rows at once.
+    const rows = sizeOf(batch) * m;
+    const isShared = right.shape.length === 2;
+    const db = apply('MatMul', isShared ? [swapped(reshape(left, [rows, k])), reshape(dy, [rows, n])] : [swapped(left), dy]);
+    return [reshape(sumTo(da, left.shape), a.shape), reshape(sumTo(db, right.shape), b.shape)];
+  },
 });
+
+const swapped = (x: Value): Value => {
+  const axes = [...x.shape.keys()];
+  return apply('Transpose', [x], { perm: [...axes.slice(0, -2), axes.length - 1, axes.length - 2] });
+};
 
 function gemmShape(source: OpSource): Shape {
   const context = contextOf(source);

@@ -19,6 +19,7 @@ import {
   zeros,
 } from '../graph/index.ts';
 import { contextOf, type OpSource } from './context.ts';
+import { sumTo } from './gradient.ts';
 import {
   broadcastShapes,
   broadcastStrides,
@@ -105,6 +106,10 @@ defineOp({
     const perm = transposePerm({ inputs, attrs });
     return [gatherAxes(x, shape, shape.map((dim, axis) => table(dim, strides[perm[axis]], (i) => i)))];
   },
+  gradient(node, [dy]) {
+    const perm = transposePerm(node);
+    return [apply('Transpose', [dy!], { perm: perm.map((_, axis) => perm.indexOf(axis)) })];
+  },
 });
 
 // ---- Expand and Tile
@@ -124,6 +129,7 @@ defineOp({
     const strides = broadcastStrides(x!.shape, shape);
     return [gatherAxes(x!, shape, shape.map((dim, axis) => table(dim, strides[axis], (i) => i)))];
   },
+  gradient: ({ inputs: [x] }, [dy]) => [sumTo(dy!, x!.shape)],
 });
 
 defineOp({
@@ -179,6 +185,11 @@ defineOp({
       }
     }
     return [tensorData(dtype, shape, result)];
+  },
+  gradient({ inputs, attrs }, [dy]) {
+    const axis = normalizeAxis(intAttr(attrs, 'axis'), dy!.shape.length);
+    let start = 0;
+    return inputs.map((x) => apply('Slice', [dy!, int64s([start]), int64s([(start += x!.shape[axis])]), int64s([axis])]));
   },
 });
 

@@ -14,6 +14,7 @@ import {
   type TensorType,
   type Value,
 } from '../graph/index.ts';
+import { sumOver, sumTo } from './gradient.ts';
 import {
   broadcastShapes,
   broadcastStrides,
@@ -91,6 +92,15 @@ defineOp({
   },
   decompose: ({ inputs, attrs }) =>
     isTraining(attrs) ? batchNormTraining(inputs as Value[], attrs) : [batchNormInference(inputs as Value[], attrs)],
+  gradient({ inputs, attrs }, [dy, ...running]) {
+    const [x, scale] = inputs as Value[];
+    if (!dy || !isTraining(attrs) || running.some((cotangent) => cotangent !== null)) return undefined;
+    const axes = x.shape.map((_, axis) => axis).filter((axis) => axis !== 1);
+    const rank = x.shape.length;
+    const batch = standardiseValue(x, axes, epsilonOf(attrs));
+    const dScaled = t.mul(dy, reshape(scale, channelShape(x.shape[1], rank)));
+    return [standardiseGradient(dScaled, batch, axes), sumOver(t.mul(dy, batch.value), axes), sumOver(dy, axes), null, null];
+  },
 });
 
 const isTraining = (attrs: Attrs): boolean => flagAttr(attrs, 'training_mode', false);
@@ -180,6 +190,12 @@ function standardiseValue(x: Value, axes: readonly number[], epsilon: number): R
   return { value: t.mul(centred, inverseDeviation), mean, variance, inverseDeviation };
 }
 
+/** Through what `standardiseValue` does: what is left of dy without its mean and its part along the standardised values. */
+function standardiseGradient(dy: Value, { value, inverseDeviation }: Record<'value' | 'inverseDeviation', Value>, axes: readonly number[]): Value {
+  const meanOf = (y: Value) => apply('ReduceMean', [y, int64s(axes)], { keepdims: 1 });
+  return t.mul(inverseDeviation, t.sub(t.sub(dy, meanOf(dy)), t.mul(value, meanOf(t.mul(dy, value)))));
+}
+
 const axesFrom = (axis: number, rank: number): number[] => Array.from({ length: rank - axis }, (_, i) => axis + i);
 
 // ---- LayerNormalization(x, scale, bias?) -> y, mean, inverse standard deviation
@@ -221,6 +237,16 @@ defineOp({
     const scaled = t.mul(value, scale!);
     return [bias ? t.add(scaled, bias) : scaled, mean, inverseDeviation];
   },
+  gradient({ inputs: [x, scale, bias], attrs, outputs: [, mean, inverseDeviation] }, [dy, ...statistics]) {
+    if (!dy || statistics.some((cotangent) => cotangent !== null)) return undefined;
+    const axes = axesFrom(layerAxis(attrs, x!.shape.length), x!.shape.length);
+    const value = t.mul(t.sub(x!, mean), inverseDeviation);
+    return [
+      standardiseGradient(t.mul(dy, scale!), { value, inverseDeviation }, axes),
+      sumTo(t.mul(dy, value), scale!.shape),
+      bias ? sumTo(dy, bias.shape) : null,
+    ];
+  },
 });
 
 // ---- GroupNormalization(x, scale, bias), and InstanceNormalization, which is a group a channel
@@ -246,6 +272,20 @@ function defineGroupNorm(name: string, minRank: number, groupsOf: (attrs: Attrs,
       const { value } = standardiseValue(reshape(input!, [rows, sizeOf(shape) / rows]), [1], epsilonOf(attrs));
       const perChannel = (vector: Value) => reshape(vector, channelShape(shape[1], shape.length));
       return [t.add(t.mul(reshape(value, shape), perChannel(scale!)), perChannel(bias!))];
+    },
+    gradient({ inputs: [input, scale], attrs }: Node, [dy]) {
+      const { shape } = input!;
+      if (sizeOf(shape) === 0) return undefined;
+      const rows = rowsOf(attrs, shape);
+      const lines = [rows, sizeOf(shape) / rows];
+      const standard = standardiseValue(reshape(input!, lines), [1], epsilonOf(attrs));
+      const dScaled = t.mul(dy!, reshape(scale!, channelShape(shape[1], shape.length)));
+      const others = shape.map((_, axis) => axis).filter((axis) => axis !== 1);
+      return [
+        reshape(standardiseGradient(reshape(dScaled, lines), standard, [1]), shape),
+        sumOver(t.mul(dy!, reshape(standard.value, shape)), others),
+        sumOver(dy!, others),
+      ];
     },
   });
 }

@@ -1,5 +1,5 @@
 /** Arithmetic of two operands, and the variadic Min, Max, Sum and Mean, with NumPy's broadcasting. */
-import { apply, defineOp, GraphError, type Node, type TensorData, type TensorType, type Value, zeros } from '../graph/index.ts';
+import { apply, constantOf, defineOp, GraphError, type Node, type TensorData, type TensorType, type Value, zeros } from '../graph/index.ts';
 import {
   broadcastShapes,
   commonDType,
@@ -9,28 +9,30 @@ import {
   isFloat,
   numbersOf,
   operand,
+  scalar,
 } from './helpers.ts';
 import { pow } from './math.ts';
-import { definePointwise, mapElements, markPointwise, type PointwiseRow } from './pointwise.ts';
+import { definePointwise, mapElements, markPointwise, pointwiseGradient, type PointwiseGradient, type PointwiseRow } from './pointwise.ts';
 import * as t from './terms.ts';
 
 type Numbers = (a: number, b: number) => number;
 type Bigints = (a: bigint, b: bigint) => bigint;
 
-const row = (name: string, float: Numbers, int: Bigints): PointwiseRow => ({
+const row = (name: string, float: Numbers, int: Bigints, gradient: PointwiseGradient): PointwiseRow => ({
   name,
   inputs: 2,
   group: 'numeric',
   float: () => float,
   int: () => int,
+  gradient,
 });
 
 const rows: PointwiseRow[] = [
-  row('Add', (a, b) => a + b, (a, b) => a + b),
-  row('Sub', (a, b) => a - b, (a, b) => a - b),
-  row('Mul', (a, b) => a * b, (a, b) => a * b),
+  row('Add', (a, b) => a + b, (a, b) => a + b, (dy) => [dy, dy]),
+  row('Sub', (a, b) => a - b, (a, b) => a - b, (dy) => [dy, t.neg(dy)]),
+  row('Mul', (a, b) => a * b, (a, b) => a * b, (dy, [a, b]) => [t.mul(dy, b), t.mul(dy, a)]),
   // Integers truncate; what ONNX leaves open, division by 0, is 0 as in NumPy.
-  row('Div', (a, b) => a / b, (a, b) => (b === 0n ? 0n : a / b)),
+  row('Div', (a, b) => a / b, (a, b) => (b === 0n ? 0n : a / b), (dy, [, b], y) => [t.div(dy, b), t.neg(t.div(t.mul(dy, y), b))]),
 ];
 
 rows.forEach(definePointwise);
@@ -57,6 +59,8 @@ defineOp({
       ? mapElements((a: number, b: number) => a % b, operands as TensorData[], type, 'float')
       : mapElements(flagAttr(attrs, 'fmod', false) ? truncatedMod : floorMod, operands as TensorData[], type, 'int'),
   ],
+  // y = a - b n with n whole.
+  gradient: pointwiseGradient((dy, [a, b], y) => [dy, t.neg(t.mul(dy, t.div(t.sub(a, y), b)))]),
 });
 
 // ---- Pow: the exponent's dtype is free, the result has the base's.
@@ -75,7 +79,22 @@ defineOp({
     const ints = !isFloat(base.dtype) && !isFloat(exponent.dtype);
     return [ints ? mapElements(intPow, [base, exponent], type, 'int') : mapElements(pow, [base, exponent], type, 'float')];
   },
+  gradient: pointwiseGradient((dy, [base, exponent], y, _params, wanted) => {
+    const known = constantOf(exponent);
+    if (known?.data.length === 1 && !wanted[1]) return [powSlope(dy, base, numbersOf(known)[0]), null];
+    const e = t.cast(exponent, base.dtype);
+    // As in PyTorch: a power of 0 does not change, and 0 to any positive power stays 0.
+    const dBase = t.where(t.equal(e, 0), 0, t.mul(dy, t.mul(e, t.pow(base, t.sub(e, 1)))));
+    const stays = t.and(t.equal(base, 0), apply('GreaterOrEqual', [e, scalar(e.dtype, 0)]));
+    return [dBase, t.cast(t.where(stays, 0, t.mul(dy, t.mul(y, t.log(base)))), exponent.dtype)];
+  }),
 });
+
+function powSlope(dy: Value, base: Value, exponent: number): Value | null {
+  if (exponent === 0) return null;
+  const power = exponent === 1 ? undefined : exponent === 2 ? base : t.pow(base, exponent - 1);
+  return power ? t.mul(dy, t.mul(power, exponent)) : dy;
+}
 
 /** Modulo 2^64, by squaring, so that no exponent takes long. Negative powers truncate to 0 but for those of 1 and -1. */
 function intPow(base: bigint, exponent: bigint): bigint {
@@ -99,6 +118,7 @@ function defineVariadic(
   group: DTypeGroup,
   evaluate: (operands: readonly TensorData[], type: TensorType) => TensorData,
   decompose: (inputs: readonly Value[], node: Node) => Value,
+  gradient: PointwiseGradient,
 ): void {
   markPointwise(name);
   defineOp({
@@ -110,6 +130,7 @@ function defineVariadic(
     },
     evaluate: (operands, _attrs, [type]) => [evaluate(operands as TensorData[], type)],
     decompose: (node) => [decompose(node.inputs as Value[], node)],
+    gradient: pointwiseGradient(gradient),
   });
 }
 
@@ -127,6 +148,13 @@ function defineExtreme(name: string, pick: typeof larger, prefer: 'Greater' | 'L
       const preferred = apply(prefer, [a, b]);
       return t.where(isFloat(a.dtype) ? t.or(t.isNaN(a), preferred) : preferred, a, b);
     },
+    // Equal operands share the cotangent evenly, as in PyTorch.
+    (dy, inputs, y) => {
+      if (inputs.length === 1) return [dy];
+      const chosen = inputs.map((x) => t.cast(t.equal(x, y), y.dtype));
+      const share = t.div(dy, chain('Add', chosen));
+      return chosen.map((mask) => t.mul(share, mask));
+    },
   );
 }
 
@@ -141,11 +169,12 @@ function sumOf(operands: readonly TensorData[], type: TensorType, scale: number)
   return mapElements((x: number) => x / scale, [sum], type, 'float');
 }
 
-defineVariadic('Sum', 'float', (operands, type) => sumOf(operands, type, 1), (inputs) => chain('Add', inputs));
+defineVariadic('Sum', 'float', (operands, type) => sumOf(operands, type, 1), (inputs) => chain('Add', inputs), (dy, inputs) => inputs.map(() => dy));
 defineVariadic(
   'Mean',
   'float',
   (operands, type) => sumOf(operands, type, operands.length),
   // Division by the count, not multiplication by its inverse: exact where the mean is.
   (inputs) => t.div(chain('Add', inputs), inputs.length),
+  (dy, inputs) => inputs.map(() => t.div(dy, inputs.length)),
 );

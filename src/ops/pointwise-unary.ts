@@ -1,5 +1,5 @@
 /** Operators of one operand, element by element: arithmetic, exponentials, trigonometry, rounding, predicates. */
-import type { Value } from '../graph/index.ts';
+import { apply, type Value } from '../graph/index.ts';
 import { roundHalfEven } from './half.ts';
 import { scalar } from './helpers.ts';
 import { erf } from './math.ts';
@@ -14,41 +14,53 @@ const row = (name: string, float: (x: number) => number | boolean, rest: Partial
   ...rest,
 });
 
+/** A rule in terms of the cotangent, the operand and the result. */
+const slope = (rule: (dy: Value, x: Value, y: Value) => Value): Pick<PointwiseRow, 'gradient'> => ({ gradient: (dy, [x], y) => [rule(dy, x, y)] });
+/** Of what is constant but for its steps. */
+const flat: Pick<PointwiseRow, 'gradient'> = { gradient: () => [null] };
+
 const magnitude = (x: bigint): bigint => (x < 0n ? -x : x);
 
 const rows: PointwiseRow[] = [
-  { name: 'Identity', inputs: 1, group: 'any', any: (x: unknown) => x, decompose: ([x]) => x },
+  { name: 'Identity', inputs: 1, group: 'any', any: (x: unknown) => x, decompose: ([x]) => x, ...slope((dy) => dy) },
+  // PyTorch's detach: the same value, through which nothing is differentiated.
+  { name: 'StopGradient', inputs: 1, group: 'any', any: (x: unknown) => x, decompose: ([x]) => x, ...flat },
   { name: 'Not', inputs: 1, group: 'bool', any: (x: number) => x === 0 },
 
-  row('Neg', (x) => -x, { group: 'signed', int: () => (x) => -x }),
-  row('Abs', Math.abs, { group: 'numeric', int: () => magnitude }),
+  row('Neg', (x) => -x, { group: 'signed', int: () => (x) => -x, ...slope((dy) => t.neg(dy)) }),
+  row('Abs', Math.abs, { group: 'numeric', int: () => magnitude, ...slope((dy, x) => t.mul(dy, apply('Sign', [x]))) }),
   // Adding 0 makes -0 into 0, as NumPy has it.
-  row('Sign', (x) => Math.sign(x) + 0, { group: 'numeric', int: () => (x) => (x > 0n ? 1n : x < 0n ? -1n : 0n) }),
-  row('Reciprocal', (x) => 1 / x),
-  row('Sqrt', Math.sqrt),
-  row('Exp', Math.exp),
-  row('Log', Math.log),
-  row('Erf', erf),
+  row('Sign', (x) => Math.sign(x) + 0, { group: 'numeric', int: () => (x) => (x > 0n ? 1n : x < 0n ? -1n : 0n), ...flat }),
+  row('Reciprocal', (x) => 1 / x, slope((dy, _x, y) => t.neg(t.mul(dy, t.mul(y, y))))),
+  row('Sqrt', Math.sqrt, slope((dy, _x, y) => t.div(t.mul(dy, 0.5), y))),
+  row('Exp', Math.exp, slope((dy, _x, y) => t.mul(dy, y))),
+  row('Log', Math.log, slope((dy, x) => t.div(dy, x))),
+  row('Erf', erf, slope((dy, x) => t.mul(dy, t.mul(t.exp(t.neg(t.mul(x, x))), 2 / Math.sqrt(Math.PI))))),
 
-  row('Floor', Math.floor),
-  row('Ceil', Math.ceil),
-  row('Round', roundHalfEven),
+  row('Floor', Math.floor, flat),
+  row('Ceil', Math.ceil, flat),
+  row('Round', roundHalfEven, flat),
 
-  row('Sin', Math.sin),
-  row('Cos', Math.cos),
-  row('Tan', Math.tan, { decompose: ([x]) => t.div(t.sin(x), t.cos(x)) }),
-  row('Atan', Math.atan, { decompose: ([x]) => atan(x) }),
-  // Both factors under the root are exact near the ends, where x^2 - 1 would cancel. Outside [-1, 1] the root is NaN.
-  row('Asin', Math.asin, { decompose: ([x]) => atan(t.div(x, t.sqrt(t.mul(t.sub(1, x), t.add(1, x))))) }),
-  row('Acos', Math.acos, { decompose: ([x]) => t.mul(2, atan(t.sqrt(t.div(t.sub(1, x), t.add(1, x))))) }),
+  row('Sin', Math.sin, slope((dy, x) => t.mul(dy, t.cos(x)))),
+  row('Cos', Math.cos, slope((dy, x) => t.neg(t.mul(dy, t.sin(x))))),
+  row('Tan', Math.tan, { decompose: ([x]) => t.div(t.sin(x), t.cos(x)), ...slope((dy, _x, y) => t.mul(dy, t.add(1, t.mul(y, y)))) }),
+  row('Atan', Math.atan, { decompose: ([x]) => atan(x), ...slope((dy, x) => t.div(dy, t.add(1, t.mul(x, x)))) }),
+  row('Asin', Math.asin, {
+    decompose: ([x]) => atan(t.div(x, cosineOf(x))),
+    ...slope((dy, x) => t.div(dy, cosineOf(x))),
+  }),
+  row('Acos', Math.acos, {
+    decompose: ([x]) => t.mul(2, atan(t.sqrt(t.div(t.sub(1, x), t.add(1, x))))),
+    ...slope((dy, x) => t.neg(t.div(dy, cosineOf(x)))),
+  }),
 
-  row('Tanh', Math.tanh),
-  row('Cosh', Math.cosh, { decompose: ([x]) => cosh(x) }),
+  row('Tanh', Math.tanh, slope((dy, _x, y) => t.mul(dy, t.sub(1, t.mul(y, y))))),
+  row('Cosh', Math.cosh, { decompose: ([x]) => cosh(x), ...slope((dy, x) => t.mul(dy, apply('Sinh', [x]))) }),
   // sinh itself as (e^x - e^-x) / 2 cancels near 0; this does not.
-  row('Sinh', Math.sinh, { decompose: ([x]) => t.mul(t.tanh(x), cosh(x)) }),
-  row('Asinh', Math.asinh, { decompose: ([x]) => asinh(x) }),
-  row('Acosh', Math.acosh, { decompose: ([x]) => acosh(x) }),
-  row('Atanh', Math.atanh, { decompose: ([x]) => atanh(x) }),
+  row('Sinh', Math.sinh, { decompose: ([x]) => t.mul(t.tanh(x), cosh(x)), ...slope((dy, x) => t.mul(dy, apply('Cosh', [x]))) }),
+  row('Asinh', Math.asinh, { decompose: ([x]) => asinh(x), ...slope((dy, x) => t.div(dy, t.sqrt(t.add(t.mul(x, x), 1)))) }),
+  row('Acosh', Math.acosh, { decompose: ([x]) => acosh(x), ...slope((dy, x) => t.div(dy, t.sqrt(t.mul(t.sub(x, 1), t.add(x, 1))))) }),
+  row('Atanh', Math.atanh, { decompose: ([x]) => atanh(x), ...slope((dy, x) => t.div(dy, t.mul(t.sub(1, x), t.add(1, x)))) }),
 
   row('IsNaN', (x) => Number.isNaN(x), { result: 'bool' }),
   {
@@ -75,6 +87,11 @@ export function log1p(x: Value): Value {
 
 /** e^x - 1, without cancellation: the identity e^x - 1 = tanh(x/2) (e^x + 1). */
 export const expm1 = (x: Value): Value => t.mul(t.tanh(t.mul(x, 0.5)), t.add(t.exp(x), 1));
+
+/** cos(asin(x)). Both factors under the root are exact near the ends, where 1 - x^2 would cancel. Outside [-1, 1] it is NaN. */
+function cosineOf(x: Value): Value {
+  return t.sqrt(t.mul(t.sub(1, x), t.add(1, x)));
+}
 
 /** An odd function by its values for x >= 0. */
 const odd = (x: Value, ofMagnitude: Value): Value => t.where(t.less(x, 0), t.neg(ofMagnitude), ofMagnitude);

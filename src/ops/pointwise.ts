@@ -1,5 +1,5 @@
 /** How pointwise operators are defined: a row of scalar functions each, from which shape rule and evaluation follow. */
-import { type Attrs, defineOp, dtypes, type Node, sizeOf, type TensorData, type TensorType, type TypedArray, type Value } from '../graph/index.ts';
+import { type Attrs, defineOp, dtypes, type Node, type OpDefinition, sizeOf, type TensorData, type TensorType, type TypedArray, type Value } from '../graph/index.ts';
 import {
   bigintsOf,
   broadcastShapes,
@@ -14,6 +14,7 @@ import {
   offsetsOf,
   operand,
 } from './helpers.ts';
+import { sumTo } from './gradient.ts';
 import { isHalf } from './half.ts';
 
 /** Attributes that are numbers, with their defaults; the scalar functions get the values by name. */
@@ -41,7 +42,17 @@ export interface PointwiseRow {
   /** On elements as they are held (bigints where 64-bit integers), for what needs no arithmetic. */
   readonly any?: AnyFunction;
   readonly decompose?: (inputs: readonly Value[], params: Params, node: Node) => Value;
+  readonly gradient?: PointwiseGradient;
 }
+
+/** The cotangents of the operands from that of the result, all as large as the result: broadcasting is undone for them. */
+export type PointwiseGradient = (
+  dy: Value,
+  inputs: readonly Value[],
+  y: Value,
+  params: Params,
+  wanted: readonly boolean[],
+) => readonly (Value | null)[];
 
 const names = new Set<string>();
 
@@ -76,8 +87,15 @@ export function definePointwise(row: PointwiseRow): void {
         : [mapElements(row.int(given), values, type, 'int')];
     },
     decompose: decompose && ((node) => [decompose(node.inputs as Value[], readParams(node.attrs, params), node)]),
+    gradient: row.gradient && pointwiseGradient(row.gradient, params),
   });
 }
+
+/** A registry rule of a pointwise one; also for operators that are not defined by a row. */
+export const pointwiseGradient =
+  (rule: PointwiseGradient, params?: Params): OpDefinition['gradient'] =>
+  ({ inputs, outputs: [y], attrs }, [dy], wanted) =>
+    rule(dy!, inputs as Value[], y, readParams(attrs, params), wanted).map((cotangent, i) => cotangent && sumTo(cotangent, inputs[i]!.shape));
 
 /** How a scalar function sees elements: as numbers, as bigints, or as they are held. */
 const domains = {

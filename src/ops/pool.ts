@@ -6,6 +6,7 @@ import {
   formatType,
   GraphError,
   type InferContext,
+  makeNode,
   sizeOf,
   type TensorData,
   tensorData,
@@ -73,7 +74,7 @@ const pooledType = (context: InferContext, group?: 'float'): TensorType => {
 };
 
 /** The divisors as a flat list over the output positions. */
-function divisors(g: PoolGeometry): Float64Array {
+export function divisors(g: PoolGeometry): Float64Array {
   let flat = Float64Array.of(1);
   for (const counts of poolCounts(g)) {
     const spread = new Float64Array(flat.length * counts.length);
@@ -122,6 +123,11 @@ defineOp({
     }
     return [fromElements(type, result), tensorData('int64', indicesType.shape, indices)];
   },
+  gradient({ inputs: [x], attrs, outputs }, [dy]) {
+    const isRowMajor = intAttr(attrs, 'storage_order', 0) === 0;
+    const indices = isRowMajor ? outputs[1] : makeNode('MaxPool', [x], { ...attrs, storage_order: 0 }).outputs[1];
+    return [apply('MaxPoolBackward', [dy!, indices], { shape: [...x!.shape] })];
+  },
 });
 
 /** The offset of a row-major position in the column-major order of the same plane. */
@@ -158,6 +164,7 @@ defineOp({
     }
     return [fromElements(type, result)];
   },
+  gradient: ({ inputs: [x], attrs }, [dy]) => [apply('AveragePoolBackward', [dy!], { ...attrs, shape: [...x!.shape] })],
 });
 
 /** (sum |x|^p)^(1/p), for a given sum. */

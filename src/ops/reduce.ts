@@ -14,6 +14,7 @@ import {
   type TensorType,
   type Value,
 } from '../graph/index.ts';
+import { expandTo, filled, sumOver, transposed } from './gradient.ts';
 import {
   bigintsOf,
   constantInts,
@@ -29,6 +30,8 @@ import {
   numbersOf,
   offsetsOf,
   operand,
+  reshape,
+  scalar,
   toInts,
 } from './helpers.ts';
 import * as t from './terms.ts';
@@ -84,7 +87,21 @@ interface Reduction {
   readonly int?: (group: readonly bigint[], dtype: TensorType['dtype']) => bigint;
   /** `reduce` makes another reduction over the same axes. */
   readonly decompose?: (x: Value, reduce: (op: string, x: Value, keep?: boolean) => Value) => Value;
+  /** dy and y have the reduced axes with size 1; the rule's result broadcasts to x's shape. */
+  readonly gradient?: (dy: Value, x: Value, y: Value, axes: readonly number[]) => Value;
 }
+
+/** dy where y is 0: those reductions have a corner there, whose gradient is taken to be 0, as in PyTorch. */
+const overNonzero = (dy: Value, y: Value): Value => {
+  const isZero = t.equal(y, 0);
+  return t.where(isZero, 0, t.div(dy, t.where(isZero, 1, y)));
+};
+
+/** Equal extremes share the cotangent evenly, as in PyTorch's amax and amin. */
+const toExtremes = (dy: Value, x: Value, y: Value, axes: readonly number[]): Value => {
+  const chosen = t.cast(t.equal(x, y), x.dtype);
+  return axes.length === 0 ? dy : t.mul(t.div(dy, sumOver(chosen, axes, 1)), chosen);
+};
 
 const sum = (group: readonly number[]): number => group.reduce((a, b) => a + b, 0);
 const sumInts = (group: readonly bigint[]): bigint => group.reduce((a, b) => a + b, 0n);
@@ -102,19 +119,36 @@ const inFloat = (x: Value, compute: (x: Value) => Value): Value =>
   isFloat(x.dtype) ? compute(x) : t.cast(compute(t.cast(x, 'float64')), x.dtype);
 
 const reductions: Reduction[] = [
-  { name: 'ReduceSum', float: sum, int: sumInts },
-  { name: 'ReduceProd', float: (group) => group.reduce((a, b) => a * b, 1), int: (group) => group.reduce((a, b) => BigInt.asIntN(64, a * b), 1n) },
-  { name: 'ReduceMean', float: (group) => sum(group) / group.length },
-  { name: 'ReduceMax', group: 'any', float: maxOf, int: (group, dtype) => group.reduce((a, b) => (a > b ? a : b), lowest(dtype)) },
+  { name: 'ReduceSum', float: sum, int: sumInts, gradient: (dy) => dy },
+  {
+    name: 'ReduceProd',
+    float: (group) => group.reduce((a, b) => a * b, 1),
+    int: (group) => group.reduce((a, b) => BigInt.asIntN(64, a * b), 1n),
+    gradient: (dy, x, _y, axes) => t.mul(dy, productsOfOthers(x, axes)),
+  },
+  {
+    name: 'ReduceMean',
+    float: (group) => sum(group) / group.length,
+    gradient: (dy, x, _y, axes) => t.div(dy, sizeOf(axes.map((axis) => x.shape[axis]))),
+  },
+  {
+    name: 'ReduceMax',
+    group: 'any',
+    float: maxOf,
+    int: (group, dtype) => group.reduce((a, b) => (a > b ? a : b), lowest(dtype)),
+    gradient: toExtremes,
+  },
   {
     name: 'ReduceMin',
     group: 'any',
     float: (group) => -maxOf(group.map((x) => -x)),
     int: (group, dtype) => group.reduce((a, b) => (a < b ? a : b), highest(dtype)),
+    gradient: toExtremes,
   },
   {
     name: 'ReduceL1',
     float: (group) => sum(group.map(Math.abs)),
+    gradient: (dy, x) => t.mul(dy, apply('Sign', [x])),
     int: (group) => sumInts(group.map((x) => (x < 0n ? -x : x))),
     decompose: (x, reduce) => reduce('ReduceSum', t.abs(x)),
   },
@@ -122,17 +156,20 @@ const reductions: Reduction[] = [
     name: 'ReduceL2',
     float: (group) => Math.sqrt(sum(group.map(square))),
     decompose: (x, reduce) => inFloat(x, (y) => t.sqrt(reduce('ReduceSum', t.mul(y, y)))),
+    gradient: (dy, x, y) => t.mul(x, overNonzero(dy, y)),
   },
   {
     name: 'ReduceSumSquare',
     float: (group) => sum(group.map(square)),
     int: (group) => sumInts(group.map(square)),
     decompose: (x, reduce) => reduce('ReduceSum', t.mul(x, x)),
+    gradient: (dy, x) => t.mul(x, t.mul(dy, 2)),
   },
   {
     name: 'ReduceLogSum',
     float: (group) => Math.log(sum(group)),
     decompose: (x, reduce) => inFloat(x, (y) => t.log(reduce('ReduceSum', y))),
+    gradient: (dy, _x, y) => t.mul(dy, t.exp(t.neg(y))),
   },
   {
     name: 'ReduceLogSumExp',
@@ -144,14 +181,35 @@ const reductions: Reduction[] = [
         const exps = t.exp(t.sub(y, shiftOf(reduce('ReduceMax', y, true))));
         return t.add(t.log(reduce('ReduceSum', exps)), shiftOf(reduce('ReduceMax', y)));
       }),
+    gradient: (dy, x, y) => t.mul(dy, t.exp(t.sub(x, t.where(t.equal(t.abs(y), Infinity), 0, y)))),
   },
 ];
+
+/**
+ * For each element the product of all others of its group: of those before it by those after it, each a running product made
+ * by doubling, as CumSum's. No division, so that zeros are right in every derivative.
+ */
+function productsOfOthers(x: Value, axes: readonly number[]): Value {
+  const perm = [...x.shape.keys()].filter((axis) => !axes.includes(axis)).concat(axes);
+  const length = sizeOf(axes.map((axis) => x.shape[axis]));
+  if (sizeOf(x.shape) === 0 || length === 1) return filled(x, 1);
+  const moved = transposed(x, perm);
+  const lines = reshape(moved, [sizeOf(x.shape) / length, length]);
+  const shift = (y: Value, by: number): Value => apply('Pad', [y, int64s([0, by, 0, -by]), scalar(y.dtype, 1)]);
+  const running = (sign: 1 | -1): Value => {
+    let products = shift(lines, sign);
+    for (let by = 1; by < length; by *= 2) products = t.mul(products, shift(products, sign * by));
+    return products;
+  };
+  const back = perm.map((_, axis) => perm.indexOf(axis));
+  return transposed(reshape(t.mul(running(1), running(-1)), moved.shape), back);
+}
 
 const isBool = (dtype: TensorType['dtype']): boolean => dtypes[dtype].kind === 'bool';
 const lowest = (dtype: TensorType['dtype']): bigint => (isBool(dtype) ? 0n : intRange(dtype)[0]);
 const highest = (dtype: TensorType['dtype']): bigint => (isBool(dtype) ? 1n : intRange(dtype)[1]);
 
-for (const { name, group = 'numeric', float, int, decompose } of reductions) {
+for (const { name, group = 'numeric', float, int, decompose, gradient } of reductions) {
   defineOp({
     name,
     inputs: [1, 2],
@@ -175,6 +233,14 @@ for (const { name, group = 'numeric', float, int, decompose } of reductions) {
         const reduce = (op: string, y: Value, keep = keepdims(node.attrs)) =>
           apply(op, axes ? [y, axes] : [y], { ...node.attrs, keepdims: keep ? 1 : 0 });
         return [decompose(x!, reduce)];
+      }),
+    gradient:
+      gradient &&
+      ((node, [dy]) => {
+        const x = node.inputs[0]!;
+        const axes = reducedAxes(node);
+        const kept = reducedShape(x.shape, axes, true);
+        return [expandTo(gradient(reshape(dy!, kept), x, reshape(node.outputs[0], kept), axes), x.shape), null];
       }),
   });
 }
@@ -272,4 +338,8 @@ defineOp({
     for (let by = 1; by < length; by *= 2) sums = t.add(sums, shift(sums, by));
     return [sums];
   },
+  gradient: ({ inputs: [, axis], attrs }, [dy]) => [
+    apply('CumSum', [dy!, axis], { ...attrs, reverse: flagAttr(attrs, 'reverse', false) ? 0 : 1 }),
+    null,
+  ],
 });

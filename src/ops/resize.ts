@@ -2,12 +2,14 @@
  * Resize. Every mode is separable, so a resize is a list of tables, one an axis: which input elements a result element
  * reads, and with what weights. Reference evaluation and devices share them.
  */
-import { defineOp, GraphError, type InferContext, type Shape, sizeOf, type TensorData } from '../graph/index.ts';
+import { apply, constant, defineOp, GraphError, type InferContext, type Shape, sizeOf, type TensorData, type Value } from '../graph/index.ts';
 import { contextOf, type OpSource } from './context.ts';
+import { scatterAxis, transposed } from './gradient.ts';
 import {
   constantInts,
   flagAttr,
   fromElements,
+  int64s,
   intsAttr,
   isFloat,
   normalizeAxes,
@@ -19,6 +21,7 @@ import {
 } from './helpers.ts';
 import { selectAxes } from './movement.ts';
 import { notConstant } from './shape.ts';
+import { add, mul } from './terms.ts';
 
 export const resizeModes = ['nearest', 'linear', 'cubic'] as const;
 export type ResizeMode = (typeof resizeModes)[number];
@@ -293,4 +296,28 @@ defineOp({
     const result = fromElements(type, values);
     return [axes.some((table) => table.outside) ? selectAxes(result, type.shape, (o, axis) => (outside(o, axis) ? -1 : o), fill) : result];
   },
+  gradient: (node, [dy]) => [resizeGeometry(node).axes.reduce(resizeAxisBackward, dy!)],
 });
+
+/** As a matrix product, weights would be more than this many: longer axes are scattered, tap by tap. */
+const mostWeights = 2 ** 22;
+
+/** One axis' cotangent: every element goes back to those it was read from, by their weights. */
+function resizeAxisBackward(dy: Value, { axis, inSize, outSize, taps, indices, weights, outside }: ResizeAxis): Value {
+  const weight = (o: number, tap: number): number => (outside?.[o] === 1 ? 0 : weights[o * taps + tap]);
+  if (inSize * outSize > mostWeights) {
+    const shape = dy.shape.map((dim, a) => (a === axis ? dim : 1));
+    const each = Array.from({ length: taps }, (_, tap) => {
+      const scale = fromElements({ dtype: dy.dtype, shape }, Float64Array.from({ length: outSize }, (_, o) => weight(o, tap)));
+      const places = Array.from({ length: outSize }, (_, o) => indices[o * taps + tap]);
+      return scatterAxis(mul(dy, constant(scale)), axis, int64s(places), inSize);
+    });
+    return each.reduce(add);
+  }
+  const matrix = new Float64Array(inSize * outSize);
+  for (let o = 0; o < outSize; o++) for (let tap = 0; tap < taps; tap++) matrix[o * inSize + indices[o * taps + tap]] += weight(o, tap);
+  const last = dy.shape.length - 1;
+  const swap = [...dy.shape.keys()].with(axis, last).with(last, axis);
+  const back = constant(fromElements({ dtype: dy.dtype, shape: [outSize, inSize] }, matrix));
+  return transposed(apply('MatMul', [transposed(dy, swap), back]), swap);
+}

@@ -75,6 +75,7 @@ defineOp({
     return [{ dtype: x.dtype, shape: reshapedShape(x, requiredInts(context, 1, 'shape'), flagAttr(context.attrs, 'allowzero', false)) }];
   },
   evaluate: ([x], _attrs, [type]) => [tensorData(type.dtype, type.shape, x!.data)],
+  gradient: ({ inputs: [x] }, [dy]) => [reshape(dy!, x!.shape)],
 });
 
 /** Operators that are a Reshape to the shape that `infer` found. */

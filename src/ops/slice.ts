@@ -1,9 +1,11 @@
 /** Parts of tensors and what is put around them: Slice, Split, Pad. Their operands are read into one entry an axis. */
-import { apply, defineOp, formatType, GraphError, type InferContext, sizeOf, toNumbers, type Value } from '../graph/index.ts';
+import { apply, defineOp, formatType, GraphError, type InferContext, type Shape, sizeOf, toNumbers, type Value } from '../graph/index.ts';
 import { contextOf, type OpSource } from './context.ts';
-import { commonDType, constantInts, int64s, intAttr, normalizeAxes, normalizeAxis, operand, optionalOperand, stringAttr } from './helpers.ts';
+import { filled, scatterAxis, sumOver } from './gradient.ts';
+import { commonDType, constantInts, int64s, intAttr, normalizeAxes, normalizeAxis, operand, optionalOperand, reshape, stringAttr } from './helpers.ts';
 import { selectAxes, table } from './movement.ts';
 import { notConstant, requiredInts } from './shape.ts';
+import { sub } from './terms.ts';
 
 /** Result element i of an axis is input element start + i * step. */
 export interface SliceGeometry {
@@ -59,7 +61,25 @@ defineOp({
     const { starts, steps, shape } = sliceGeometry({ inputs, attrs });
     return [selectAxes(inputs[0]!, shape, (i, axis) => starts[axis] + i * steps[axis])];
   },
+  gradient: (node, [dy]) => [unslice(dy!, node.inputs[0]!.shape, sliceGeometry(node))],
 });
+
+/** Puts a slice's elements back where they were taken from, among zeros: turned round, spread apart, and padded. */
+function unslice(slice: Value, shape: Shape, { starts, steps }: SliceGeometry): Value {
+  if (sizeOf(slice.shape) === 0) return filled({ dtype: slice.dtype, shape }, 0);
+  const axes = [...shape.keys()];
+  const down = axes.filter((axis) => steps[axis] < 0);
+  const list = (value: number) => int64s(down.map(() => value));
+  let y = down.length === 0 ? slice : apply('Slice', [slice, list(-1), list(-(2 ** 31)), int64s(down), list(-1)]);
+  const stride = steps.map(Math.abs);
+  if (stride.some((step) => step > 1)) {
+    const pads = [...axes.flatMap(() => [0, 0]), ...stride.flatMap((step) => [0, step - 1])];
+    const apart = apply('Pad', [reshape(y, y.shape.flatMap((dim) => [dim, 1])), int64s(pads)]);
+    y = reshape(apart, slice.shape.map((dim, axis) => dim * stride[axis]));
+  }
+  const begin = axes.map((axis) => starts[axis] + Math.min(0, steps[axis]) * (slice.shape[axis] - 1));
+  return apply('Pad', [y, int64s([...begin, ...axes.map((axis) => shape[axis] - begin[axis] - y.shape[axis])])]);
+}
 
 /** A Slice of one axis. */
 export const slice = (x: Value, axis: number, start: number, end: number): Value =>
@@ -104,6 +124,9 @@ defineOp({
     let start = 0;
     return sizes.map((size) => slice(node.inputs[0]!, axis, start, (start += size)));
   },
+  gradient: (node, cotangents) => [
+    apply('Concat', cotangents.map((dy, i) => dy ?? filled(node.outputs[i], 0)), { axis: splitParts(node).axis }),
+  ],
 });
 
 export const padModes = ['constant', 'reflect', 'edge', 'wrap'] as const;
@@ -180,5 +203,20 @@ defineOp({
     const geometry = padGeometry({ inputs, attrs });
     const tables = padTables(geometry);
     return [selectAxes(inputs[0]!, geometry.shape, (i, axis) => tables[axis][i], inputs[2] ?? undefined)];
+  },
+  gradient(node, [dy], wanted) {
+    const { mode, begin, end } = padGeometry(node);
+    const { dtype, shape } = node.inputs[0]!;
+    if (mode !== 'constant') {
+      if (sizeOf(dy!.shape) === 0) return [filled({ dtype, shape }, 0)];
+      const isPadded = (axis: number) => begin[axis] !== 0 || end[axis] !== 0;
+      const back = (sum: Value, places: Int32Array, axis: number): Value =>
+        isPadded(axis) ? scatterAxis(sum, axis, int64s(Array.from(places)), shape[axis]) : sum;
+      return [padTables(padGeometry(node)).reduce(back, dy!)];
+    }
+    const dx = apply('Pad', [dy!, int64s([...begin, ...end].map((n) => -n))]);
+    // The constant has what does not go to x.
+    const all = [...shape.keys()];
+    return [dx, null, wanted[2] ? reshape(sub(sumOver(dy!, all), sumOver(dx, all)), node.inputs[2]!.shape) : null];
   },
 });

@@ -46,6 +46,7 @@ function defineLineOp(
   name: string,
   line: (line: readonly number[]) => readonly number[],
   decompose: (x: Value, axis: number) => Value,
+  gradient: (dy: Value, y: Value, axis: number) => Value | null,
 ): void {
   defineOp({
     name,
@@ -57,6 +58,7 @@ function defineLineOp(
     },
     evaluate: ([x], attrs) => [mapLines(x!, axisOf(attrs, x!.shape.length), line)],
     decompose: ({ inputs: [x], attrs }) => [decompose(x!, axisOf(attrs, x!.shape.length))],
+    gradient: ({ attrs, outputs: [y] }, [dy]) => [gradient(dy!, y, axisOf(attrs, y.shape.length))],
   });
 }
 
@@ -65,16 +67,16 @@ const reduce = (op: string, x: Value, axis: number): Value => apply(op, [x, int6
 defineLineOp('Softmax', softmax, (x, axis) => {
   const exps = t.exp(t.sub(x, reduce('ReduceMax', x, axis)));
   return t.div(exps, reduce('ReduceSum', exps, axis));
-});
+}, (dy, y, axis) => t.mul(y, t.sub(dy, reduce('ReduceSum', t.mul(dy, y), axis))));
 
 defineLineOp('LogSoftmax', logSoftmax, (x, axis) => {
   const shifted = t.sub(x, reduce('ReduceMax', x, axis));
   return t.sub(shifted, t.log(reduce('ReduceSum', t.exp(shifted), axis)));
-});
+}, (dy, y, axis) => t.sub(dy, t.mul(t.exp(y), reduce('ReduceSum', dy, axis))));
 
 defineLineOp('Hardmax', hardmax, (x, axis) => {
   const shape = x.shape.map((dim, i) => (i === axis ? dim : 1));
   if (shape[axis] === 0) return x;
   const indices = constant(tensorData('int64', shape, BigInt64Array.from({ length: shape[axis] }, (_, i) => BigInt(i))));
   return t.cast(t.equal(apply('ArgMax', [x], { axis, keepdims: 1 }), indices), x.dtype);
-});
+}, () => null);

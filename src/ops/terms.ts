@@ -38,6 +38,7 @@ export const erf = unary('Erf');
 export const reciprocal = unary('Reciprocal');
 export const isNaN = unary('IsNaN');
 export const or = binary('Or');
+export const and = binary('And');
 
 export const cast = (x: Value, to: DType): Value => (x.dtype === to ? x : apply('Cast', [x], { to }));
 

@@ -1,0 +1,88 @@
+/** Pooling backwards: the cotangents of what MaxPool and AveragePool read, as operators that devices may run. */
+import { apply, type Attrs, constant, defineOp, sizeOf, type TensorType, type Value } from '../graph/index.ts';
+import { convBackwardData } from './conv-backward.ts';
+import { windowWalker } from './geometry.ts';
+import { filled } from './gradient.ts';
+import { expectShape, fromElements, intsAttr, numbersOf, operand, reshape } from './helpers.ts';
+import { divisors, type PoolGeometry, poolGeometry } from './pool.ts';
+import { less, mul, where } from './terms.ts';
+
+/** Attribute `shape`: that of the pooling's input. */
+const inputShape = (attrs: Attrs): readonly number[] => intsAttr(attrs, 'shape', undefined, 0);
+
+/** dX[i] = the sum of dY where indices are i, flat places in X; negative indices name no place. */
+defineOp({
+  name: 'MaxPoolBackward',
+  inputs: [2, 2],
+  infer(context) {
+    const dy = operand(context, 0, 'float', 'dY');
+    expectShape(operand(context, 1, 'index', 'indices'), dy.shape, 'indices');
+    return [{ dtype: dy.dtype, shape: inputShape(context.attrs) }];
+  },
+  evaluate([dy, indices], _attrs, [type]) {
+    const result = new Float64Array(sizeOf(type.shape));
+    const places = numbersOf(indices!);
+    const values = numbersOf(dy!);
+    for (let i = 0; i < places.length; i++) if (places[i] >= 0) result[places[i]] += values[i];
+    return [fromElements(type, result)];
+  },
+  decompose({ inputs, outputs: [dx] }) {
+    const [dy, indices] = inputs as Value[];
+    const count = sizeOf(dy.shape);
+    const flat = filled({ dtype: dy.dtype, shape: [sizeOf(dx.shape)] }, 0);
+    if (count === 0) return [reshape(flat, dx.shape)];
+    const kept = where(less(indices, 0), 0, dy);
+    const sums = apply('ScatterElements', [flat, reshape(indices, [count]), reshape(kept, [count])], { axis: 0, reduction: 'add' });
+    return [reshape(sums, dx.shape)];
+  },
+});
+
+/** The geometry of the AveragePool whose input had the attribute's shape. */
+function averageGeometry(type: TensorType, attrs: Attrs): PoolGeometry {
+  const shape = inputShape(attrs);
+  const g = poolGeometry({ inputs: [{ dtype: type.dtype, shape }], attrs });
+  expectShape(type, [g.n, g.channels, ...g.outSpatial], 'dY');
+  return g;
+}
+
+/** Each element of dY shared out evenly over its window; attributes as AveragePool's. */
+defineOp({
+  name: 'AveragePoolBackward',
+  inputs: [1, 1],
+  infer(context) {
+    const dy = operand(context, 0, 'float', 'dY');
+    averageGeometry(dy, context.attrs);
+    return [{ dtype: dy.dtype, shape: inputShape(context.attrs) }];
+  },
+  evaluate([dy], attrs, [type]) {
+    const g = averageGeometry(dy!, attrs);
+    const values = numbersOf(dy!);
+    const inSize = sizeOf(g.spatial);
+    const outSize = sizeOf(g.outSpatial);
+    const counts = divisors(g);
+    const result = new Float64Array(sizeOf(type.shape));
+    const taps = new Int32Array(sizeOf(g.kernel));
+    const walk = windowWalker(g.outSpatial, g.spatial, g);
+    for (let position = 0; position < outSize; position++) {
+      walk(position, taps);
+      for (let plane = 0; plane < g.n * g.channels; plane++) {
+        const share = values[plane * outSize + position] / counts[position];
+        for (let k = 0; k < taps.length; k++) if (taps[k] >= 0) result[plane * inSize + taps[k]] += share;
+      }
+    }
+    return [fromElements(type, result)];
+  },
+  /** A convolution of ones, backwards, each channel an image of its own. */
+  decompose({ inputs: [dy], attrs, outputs: [dx] }) {
+    const g = averageGeometry(dy!, attrs);
+    if (sizeOf(dx.shape) === 0) return [filled(dx, 0)];
+    const type = { dtype: dy!.dtype, shape: [1, 1, ...g.outSpatial] };
+    const parts = constant(fromElements(type, divisors(g).map((count) => (count === 0 ? 0 : 1 / count))));
+    const shares = mul(reshape(dy!, [g.n * g.channels, 1, ...g.outSpatial]), parts);
+    const ones = filled({ dtype: dy!.dtype, shape: [1, 1, ...g.kernel] }, 1);
+    return [reshape(convBackwardData(shares, ones, { ...g, groups: 1 }, g.spatial), dx.shape)];
+  },
+  gradient({ attrs: { shape: _shape, ...attrs } }, [ddx]) {
+    return [apply('AveragePool', [ddx!], attrs)];
+  },
+});
