@@ -159,6 +159,21 @@ const movement: Record<string, DeviceCase> = {
     inputs: [random([1, 32, 6, 6]), random([24, 32, 1, 1]), random([32, 32, 1, 1])],
     build: ([x, w, v]) => apply('Concat', [apply('Conv', [x, v]), apply('Conv', [x, w]), x], { axis: 1 }),
   },
+  'Concat of blocked values that end within a block': {
+    inputs: [random([2, 24, 6, 5]), random([2, 8, 6, 5])],
+    build: ([x, y]) => {
+      const [a, b] = [24, 40].map((channels) => apply('Conv', [x, constant(random([channels, 24, 1, 1]))]));
+      const joined = apply('Concat', [a, y, b, x], { axis: 1 });
+      return apply('Conv', [joined, constant(random([16, 96, 3, 3]))], same(2));
+    },
+  },
+  'Concat of blocked values, the last of them partial': {
+    inputs: [random([1, 16, 6, 5])],
+    build: ([x]) => {
+      const [a, b] = [8, 12].map((channels) => apply('Conv', [x, constant(random([channels, 16, 1, 1]))]));
+      return apply('Conv', [apply('Concat', [x, a, b], { axis: 1 }), constant(random([16, 36, 1, 1]))]);
+    },
+  },
   'Pad by zeros': one('Pad', [random([2, 3, 5]), ints([0, 1, 2, 0, 0, 1])]),
   'Pad by reflection': one('Pad', [random([2, 3, 5]), ints([0, 1, 2, 0, 0, 1])], { mode: 'reflect' }),
   'Gather along a middle axis': one('Gather', [random([2, 3, 5]), ints([2, 0, -1])], { axis: 1 }),

@@ -1,5 +1,5 @@
 /** Operators that move elements: most are views of their input and cost nothing, the others are copies or picks by tables. */
-import { constant, type DType, type Node, type Shape, sizeOf, stridesOf, tensorData, type TypedArray, type Value } from '../../../../graph/index.ts';
+import { constant, type DType, type Node, sizeOf, stridesOf, tensorData, type TypedArray, type Value } from '../../../../graph/index.ts';
 import { gatherGeometry, normalizeAxis, padGeometry, padTables, type ResizeAxis, resizeGeometry, sliceGeometry, transposePerm } from '../../../../ops/index.ts';
 import { argReduceKernel, blockChannels, type Expression, type IndexDType, scalarOf, takeKernel, type TakeSpec } from '../../kernels/index.ts';
 import { argument, type Halo, kernelName, type Planner } from '../planner.ts';
@@ -44,26 +44,62 @@ function lowerConcat(p: Planner, node: Node): View {
   const { dtype, shape } = node.outputs[0];
   const axis = normalizeAxis(node.attrs.axis as number, shape.length);
   const parts = (node.inputs as readonly Value[]).map((value) => p.view(value));
-  // Blocked stays blocked where the channels that are joined are whole blocks (the last part may end in a partial one).
+  const constantParts = allConstant(parts);
+  // Blocked stays blocked, but where somebody would have to write the padding of a last block between two parts.
+  const starts = parts.map((_, i) => parts.slice(0, i).reduce((sum, part) => sum + part.shape[axis], 0));
+  const whole = (i: number) => starts[i] % blockChannels === 0 && (i === parts.length - 1 || parts[i].shape[1] % blockChannels === 0);
   const blocked =
     axis === 1 && shape.length > 2 && dtype === 'float32' && parts.some(({ block }) => block?.axis === 1) &&
-    parts.slice(0, -1).every((part) => part.shape[1] % 16 === 0);
-  const constantParts = allConstant(parts);
-  const out = blocked ? p.blocked(dtype, shape, 1, constantParts, p.haloWishes.get(node.outputs[0])) : p.plain(dtype, shape, constantParts);
-  let at = 0;
-  for (const part of parts) {
-    const starts = shape.map((_, i) => (i === axis ? at : 0));
-    const place = blocked ? blockSlice(out, at, part.shape) : (sliceView(out, starts, shape.map(() => 1), part.shape) as View);
-    if (sizeOf(part.shape) > 0) p.copy(part, place, node.op, node.name);
-    at += part.shape[axis];
+    (shape[1] % blockChannels === 0 || whole(parts.length - 1));
+  if (!blocked) {
+    const out = p.plain(dtype, shape, constantParts);
+    parts.forEach((part, i) => {
+      const place = sliceView(out, shape.map((_, a) => (a === axis ? starts[i] : 0)), shape.map(() => 1), part.shape) as View;
+      p.copy(part, place, node.op, node.name);
+    });
+    return out;
   }
+  const out = p.blocked(dtype, shape, 1, constantParts, p.haloWishes.get(node.outputs[0]));
+  const { stride } = out.block as { stride: number };
+  parts.forEach((part, i) => {
+    if (whole(i)) {
+      const place = { ...out, shape: part.shape, offset: out.offset + (starts[i] / blockChannels) * stride };
+      return p.copy(part, place, node.op, node.name);
+    }
+    const source = part.block && part.block.axis !== 1 ? p.contiguousView(part, node.name) : part;
+    for (const { from, to, blocks, lanes } of shiftedRuns(part.shape[1], starts[i])) {
+      p.copy(laneRun(source, from, blocks, lanes), laneRun(out, to, blocks, lanes), node.op, node.name);
+    }
+  });
   return out;
 }
 
-/** Channels from `at`, a multiple of 16, of a blocked view. */
-function blockSlice(view: View, at: number, shape: Shape): View {
-  const { stride } = view.block as { stride: number };
-  return { ...view, shape, offset: view.offset + (at / 16) * stride };
+/** Channels 0 to count - 1 go to `start` and after: in runs that stay within a block on either side, one each 16 channels. */
+function shiftedRuns(count: number, start: number): { from: number; to: number; blocks: number; lanes: number }[] {
+  const room = blockChannels - (start % blockChannels);
+  const full = Math.floor(count / blockChannels);
+  const rest = count % blockChannels;
+  const run = (from: number, blocks: number, lanes: number) => ({ from, to: start + from, blocks, lanes });
+  return [
+    run(0, full, room),
+    run(room, full, blockChannels - room),
+    run(full * blockChannels, 1, Math.min(rest, room)),
+    run(full * blockChannels + room, 1, rest - room),
+  ].filter(({ blocks, lanes }) => blocks > 0 && lanes > 0);
+}
+
+/** `lanes` channels of each of some blocks, as a view [n, blocks, lanes, ...] without a block. */
+function laneRun(view: View, channel: number, blocks: number, lanes: number): View {
+  const [batch, lane, ...inner] = view.strides;
+  const block = view.block?.stride ?? blockChannels * lane;
+  const [n, , ...spatial] = view.shape;
+  return {
+    ...view,
+    shape: [n, blocks, lanes, ...spatial],
+    strides: [batch, block, lane, ...inner],
+    offset: view.offset + Math.floor(channel / blockChannels) * block + (channel % blockChannels) * lane,
+    block: undefined,
+  };
 }
 
 function lowerPad(p: Planner, node: Node): View {
@@ -167,7 +203,7 @@ function take(
     taps: g.taps,
     dim: view.shape[axis],
     stride: { data: view.strides[axis], result: out.strides[axis] },
-    inner: view.block ? [...after, { extent: 16, data: 1, result: 1 }] : mergeInner(after),
+    inner: mergeInner(view.block ? [...after, { extent: blockChannels, data: 1, result: 1 }] : after),
     indexDtype: g.indexDtype,
     weighted: weights !== undefined,
   };
