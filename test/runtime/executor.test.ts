@@ -111,6 +111,16 @@ describe.each(usable)('on %s', (isa) => {
     expect(value[0]).toBe(4000);
   });
 
+  test('what has run may be disposed of at once', () => {
+    for (let i = 0; i < 300; i++) {
+      const { execution, both, reset, expected, dispose } = mixProgram(runtime, [{ tasks: 2, shift: i, serial: false }]);
+      reset();
+      execution.run(2);
+      expect(both).toEqual(expected);
+      dispose();
+    }
+  });
+
   test('slots are bound before a run, checked, and may be bound again', () => {
     const code = runtime.load([mixKernel(runtime.isa, 16, 3)]);
     const steps: StepSpec[] = [{ kernel: 0, tasks: 16, args: [{ slot: 'out', offset: 64 }, { slot: 'in', offset: 0 }], label }];

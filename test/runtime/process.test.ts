@@ -74,6 +74,16 @@ describe.each(usable)('on %s', (isa) => {
     expect(ended).toMatchObject({ status: 0, stdout: 'done\n', stderr: '' });
   });
 
+  test('asynchronous runs on one thread each go side by side', () => {
+    const ended = node(
+      `const long = make(300, 8, 1_000_000).runAsync(1).then(() => console.log('long'));
+       const short = make(1, 8, 1000).runAsync(1).then(() => console.log('short'));
+       await short; console.log('exit'); process.exit();`,
+      env,
+    );
+    expect(ended).toMatchObject({ status: 0, stdout: 'short\nexit\n', stderr: '' });
+  });
+
   test('it may be ended in the middle of a run', () => {
     const ended = node(
       `make(100000, 8, 100_000).runAsync(); setTimeout(() => { console.log('exit'); process.exit(7); }, 200);`,

@@ -92,7 +92,7 @@ export function makeExecution({ isa, owner, onDispose, code, steps, arena, memor
       throw new RuntimeError('run', { expected: 'all slots bound', got: `nothing bound to ${[...unbound].join(', ')}` });
     }
     const threads = Math.min(requested, mostThreads);
-    const base = { owner: execution, keeps: owner, code, context: Number(block.address), prepare, progress, abort };
+    const base = { owner: execution, keeps: owner, code, context: Number(block.address), memory: block, prepare, progress, abort };
     if (!profiling) return { ...base, parts: steps.length > 0 ? [{ begin: 0, end: steps.length, threads }] : [] };
     const parts = steps.map((step, index) => ({
       begin: index,

@@ -31,6 +31,8 @@ export interface Job {
   readonly keeps?: object;
   readonly code: PoolCode;
   readonly context: number;
+  /** The memory that the context lies in. */
+  readonly memory: object;
   /** Run one after the other. */
   readonly parts: readonly Part[];
   /** Sets the context up for a part on `threads` threads (fewer than asked, where workers were busy). */
@@ -109,15 +111,20 @@ export class Pool {
   /** Runs the job on workers. Rejects with RuntimeError as `run` throws. */
   submit(job: Job): Promise<void> {
     return new Promise((resolve, reject) => {
-      this.start(threadsOf(job));
+      // Jobs of few threads run side by side, as many as the pool is meant to have threads.
+      const wanted = [...this.runs, ...this.queue].reduce((sum, waiting) => sum + threadsOf(waiting.job), threadsOf(job));
+      this.start(Math.max(threadsOf(job), Math.min(this.size, wanted)));
       this.queue.push({ job, resolve, reject });
       this.pump();
     });
   }
 
-  /** Forgets a code in all workers. No job of it may be running. */
-  drop(code: number): void {
+  /** Forgets a code in all workers, no job of which may be running. Whether no thread is in it after that. */
+  drop(code: number): boolean {
+    if (this.broken) return false;
+    this.free(Infinity);
     this.workers.drop(code);
+    return true;
   }
 
   // ---- synchronous runs
@@ -144,9 +151,11 @@ export class Pool {
   }
 
   private lead(job: Job, helpers: readonly Worker[]): void {
-    const { code, context } = job;
+    const { code, context, memory } = job;
     const { workers } = this;
-    helpers.forEach((worker, index) => workers.command(worker, { code, context, thread: index + 1, parallel: true, gang: callerMailbox }));
+    helpers.forEach((worker, index) =>
+      workers.command(worker, { code, context, memory, thread: index + 1, parallel: true, gang: callerMailbox }),
+    );
     const patience = new Patience(job);
     try {
       // Read before the code runs: if we are woken between its return and our sleep, we do not fall asleep.
@@ -241,13 +250,13 @@ export class Pool {
   private startPart(run: Run): void {
     const { job, team } = run;
     const part = job.parts[run.part];
-    const { code, context } = job;
+    const { code, context, memory } = job;
     const leader = team[0].at;
     run.threads = part.threads;
     job.prepare(part, part.threads);
     this.workers.setRemaining(team[0], part.threads);
     team.slice(0, part.threads).forEach((worker, thread) =>
-      this.workers.command(worker, { code, context, thread, parallel: part.threads > 1, gang: leader, leader }),
+      this.workers.command(worker, { code, context, memory, thread, parallel: part.threads > 1, gang: leader, leader }),
     );
   }
 

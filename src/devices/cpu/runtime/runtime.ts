@@ -82,8 +82,7 @@ interface CodeState {
 export function makeRuntime(isa: Isa, memory: Memory, load: Loader, threads: Pool): Runtime {
   const states = new WeakMap<Code, CodeState>();
   const release = (loaded: Loaded): void => {
-    threads.drop(loaded.id);
-    loaded.free();
+    if (threads.drop(loaded.id)) loaded.free();
   };
   const collected = new FinalizationRegistry(release);
 

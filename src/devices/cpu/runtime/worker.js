@@ -93,6 +93,7 @@ function createWorker(data) {
      */
     run(receive, tell) {
       seen = Atomics.load(words, mine + mailbox.command);
+      /** @type {number} */
       let result = results.failed;
       const started = performance.now();
       try {
@@ -177,5 +178,5 @@ function serveBrowser() {
   });
 }
 
-if (globalThis.process?.getBuiltinModule) serveNode();
+if (typeof globalThis.process?.getBuiltinModule === 'function') serveNode();
 else serveBrowser();

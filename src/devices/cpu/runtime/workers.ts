@@ -13,11 +13,15 @@ export interface Worker {
   readonly codes: Set<number>;
   /** Number of the last command given. */
   given: number;
+  /** What its last command reads to the very end: a thread that leaves a synchronous run may be a little late. */
+  keeps?: object;
 }
 
 export interface Command {
   readonly code: { readonly id: number; readonly payload: CodePayload };
   readonly context: number;
+  /** The memory that the context lies in. */
+  readonly memory: object;
   /** Which thread of the run it is; of a run of one, the executor without synchronisation runs. */
   readonly thread: number;
   readonly parallel: boolean;
@@ -79,7 +83,7 @@ export class Workers {
   }
 
   /** Gives an idle worker something to run. */
-  command(worker: Worker, { code, context, thread, parallel, gang, leader = -1 }: Command): void {
+  command(worker: Worker, { code, context, memory, thread, parallel, gang, leader = -1 }: Command): void {
     if (!worker.codes.has(code.id)) {
       this.post(worker, { add: code.id, code: code.payload });
       worker.codes.add(code.id);
@@ -92,6 +96,7 @@ export class Workers {
     words[at + mailbox.gang] = gang;
     words[at + mailbox.leader] = leader;
     this.doubles[(at + mailbox.context) >> 1] = context;
+    worker.keeps = memory;
     worker.given = (worker.given + 1) | 0;
     Atomics.store(words, at + mailbox.command, worker.given);
     if (!isNode) this.post(worker, { wake: true });
