@@ -16,7 +16,7 @@ import {
 } from '../options.ts';
 import { startProgress } from '../progress.ts';
 import { concreteShapes, sampleInput } from '../shapes.ts';
-import { bar, columns, formatMs, type Terminal } from '../terminal.ts';
+import { bar, clip, columns, formatMs, type Terminal } from '../terminal.ts';
 
 interface Options extends CommonOptions {
   readonly isa?: IsaName;
@@ -97,7 +97,7 @@ const count = (n: number, what: string): string => `${n} ${what}${n === 1 ? '' :
 function printProfile(records: readonly ProfileRecord[], p50: number, terminal: Terminal): void {
   const groups = new Map<string, { name: string; steps: number; ms: number }>();
   for (const { op, layout, epilogue, ms } of records) {
-    const name = [op, epilogue && `+ ${epilogue}`, layout && `(${layout})`].filter(Boolean).join(' ');
+    const name = [op, epilogue !== op && epilogue && `+ ${epilogue}`, layout && `(${layout})`].filter(Boolean).join(' ');
     const group = groups.get(name) ?? { name, steps: 0, ms: 0 };
     groups.set(name, { name, steps: group.steps + 1, ms: group.ms + ms });
   }
@@ -110,4 +110,8 @@ function printProfile(records: readonly ProfileRecord[], p50: number, terminal: 
     terminal.print(`  ${line.trimEnd()}`);
   }
   terminal.print(terminal.style.faint(`  steps ran one by one for this; together a run takes ${formatMs(p50)}`));
+  terminal.print();
+  const slowest = records.toSorted((a, b) => b.ms - a.ms).slice(0, 5);
+  const lines = slowest.map(({ op, name, shapes, ms }) => [op, clip(name, 32), clip(shapes, 60), formatMs(ms)]);
+  for (const line of columns([['the slowest', '', '', ''], ...lines], '   >')) terminal.print(`  ${line.trimEnd()}`);
 }

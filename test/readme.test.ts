@@ -1,0 +1,66 @@
+/** The README tells the truth: its examples are files that compile, its commands and variables exist, its links lead somewhere. */
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { expect, test } from 'vitest';
+import { whet } from './support/whet.ts';
+
+const root = join(dirname(fileURLToPath(import.meta.url)), '..');
+const read = (path: string): string => readFileSync(join(root, path), 'utf8');
+const readme = read('README.md');
+const blocks = [...readme.matchAll(/```ts\n(.*?)```/gs)].map(([, code]) => code);
+
+const sources: Readonly<Record<string, string>> = {
+  "'../src/index.ts'": "'whetstone'",
+  "'../src/formats/node.ts'": "'whetstone/formats/node'",
+  "'../src/vision/node.ts'": "'whetstone/vision/node'",
+  "'../src/zoo/index.ts'": "'whetstone/zoo'",
+};
+
+test.each(['examples/classify.ts', 'examples/graph.ts'])('%s is in the README as it is', (path) => {
+  let text = read(path).replace(/^\/\*\*.*?\*\/\n/s, '');
+  for (const [source, name] of Object.entries(sources)) text = text.replaceAll(source, name);
+  expect(blocks).toContain(text);
+});
+
+test('the graph example runs', async () => {
+  const printed: unknown[] = [];
+  const { log } = console;
+  console.log = (...values: unknown[]) => void printed.push(...values);
+  try {
+    await import('../examples/graph.ts');
+  } finally {
+    console.log = log;
+  }
+  expect(printed[0]).toMatchObject({ dtype: 'float32', shape: [1, 2] });
+  expect(printed[1]).toBeGreaterThan(50);
+});
+
+test('it opens with the two commands', () => {
+  const commands = readme.split('\n').filter((line) => line.startsWith('    '));
+  expect(commands[0]).toMatch(/^ {4}npm ci && npm start\b/);
+  expect(commands[1]).toMatch(/^ {4}npm ci && npm test\b/);
+});
+
+test('every verb is in its table', async () => {
+  const { stdout } = await whet('--help');
+  const verbs = [...stdout.matchAll(/^ {2}(\w+) .*$/gm)].map(([, verb]) => verb).filter((verb) => verb !== 'help' && !verb.startsWith('WHET'));
+  expect(verbs).toEqual(expect.arrayContaining(['start', 'classify', 'bench', 'convert', 'zoo', 'doctor']));
+  for (const verb of verbs) expect(readme).toContain(`| \`whet ${verb}`);
+});
+
+test('every environment variable that the product reads is in its table', () => {
+  const files = readdirSync(join(root, 'src'), { recursive: true, encoding: 'utf8' }).filter((file) => /\.[tj]s$/.test(file) && !/\.test\.ts$|testing\.ts$/.test(file));
+  const names = new Set(files.flatMap((file) => read(join('src', file)).match(/\bWHET_[A-Z]+\b/g) ?? []));
+  for (const name of names) expect(readme).toContain(`| \`${name}`);
+});
+
+const pages = ['README.md', ...readdirSync(join(root, 'docs')).map((name) => `docs/${name}`)].filter((path) => path.endsWith('.md'));
+test.each(pages)('links and paths of %s lead somewhere', (page) => {
+  const text = read(page);
+  const links = [...text.matchAll(/\]\(([^)#]+)(#[^)]*)?\)/g)].map(([, target]) => target).filter((target) => !/^[a-z]+:/.test(target));
+  for (const link of links) expect({ link, there: existsSync(join(root, dirname(page), link)) }).toEqual({ link, there: true });
+  // Files that are named in code font: src/..., test/..., scripts/..., docs/...
+  const paths = [...text.matchAll(/`((?:src|test|scripts|docs|bench|examples)\/[\w./-]*)`/g)].map(([, path]) => path);
+  for (const path of paths) expect({ path, there: existsSync(join(root, path)) }).toEqual({ path, there: true });
+});
