@@ -71,12 +71,12 @@ describe.each(usable)('on %s', (isa) => {
   test('thousands of runs of one program', async () => {
     const shapes = [7, 1, 64, 2, 2, 1, 1, 33, 128, 3].map((tasks, i) => ({ tasks, shift: i, serial: i === 3 }));
     const { execution, both, reset, expected } = mixProgram(runtime, shapes);
-    for (let run = 0; run < 4000; run++) {
+    for (let run = 0; run < 2500; run++) {
       reset();
       execution.run(1 + (run % 2));
       if (!both.every((x, i) => x === expected[i])) expect(both, `run ${run}`).toEqual(expected);
     }
-    for (let run = 0; run < 300; run++) {
+    for (let run = 0; run < 200; run++) {
       reset();
       if (run % 3 === 0) execution.run(3);
       else await execution.runAsync(1 + (run % 4));

@@ -39,7 +39,6 @@ export interface Thread {
   post(message: unknown): void;
   /** Keeps the process alive while true. */
   hold(on: boolean): void;
-  stop(): void;
 }
 export interface ThreadEvents {
   message(): void;
@@ -71,7 +70,6 @@ export function startThread(data: unknown, events: ThreadEvents): Thread | undef
     return {
       post: (message) => worker.postMessage(message),
       hold: (on) => (on ? worker.ref() : worker.unref()),
-      stop: () => void worker.terminate(),
     };
   }
   if (typeof Worker !== 'function') return undefined;
@@ -79,7 +77,7 @@ export function startThread(data: unknown, events: ThreadEvents): Thread | undef
   worker.onmessage = events.message;
   worker.onerror = (event) => events.died(event.message || 'worker.js could not be loaded');
   worker.postMessage({ start: data });
-  return { post: (message) => worker.postMessage(message), hold: () => {}, stop: () => worker.terminate() };
+  return { post: (message) => worker.postMessage(message), hold: () => {} };
 }
 
 /** Writes one line to stderr (the console in a browser). */

@@ -64,7 +64,6 @@ function createWorker(data) {
       Atomics.store(words, mine + mailbox.state, state);
       Atomics.notify(words, mine + mailbox.state);
     },
-    writeError,
     /** @param {Message} message */
     handle(message) {
       if ('add' in message) codes.set(message.add, { payload: message.code });

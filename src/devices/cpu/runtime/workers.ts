@@ -51,7 +51,6 @@ export class Workers {
   private readonly events: WorkersEvents;
   private readonly words: Int32Array;
   private readonly doubles: Float64Array;
-  private stopped = false;
 
   constructor(events: WorkersEvents) {
     this.events = events;
@@ -69,17 +68,11 @@ export class Workers {
       const data: WorkerData = { control, index, mailbox, states, results, outcome, sleepMs, spinMs: idleSpinMs };
       const thread = startThread(data, {
         message: () => this.events.news(),
-        died: (reason) => !this.stopped && this.events.lost(this.all[index], reason),
+        died: (reason) => this.events.lost(this.all[index], reason),
       });
       if (thread) this.all.push({ thread, at: index * mailbox.words, codes: new Set(), given: 0 });
       else this.possible = false;
     }
-  }
-
-  /** Ends the threads; nothing may be running. */
-  stop(): void {
-    this.stopped = true;
-    for (const { thread } of this.all) thread.stop();
   }
 
   /** Gives an idle worker something to run. */
