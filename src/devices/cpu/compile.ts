@@ -1,8 +1,7 @@
 /** plan -> Executable: constants placed, setup steps run once, an execution with its arena, results read back. */
 import { dtypes, formatType, type Graph, sameShape, sizeOf, type TensorData, tensorData, type TypedArray } from '../../graph/index.ts';
 import type { CompileOptions, Executable, ProfileRecord, RunOptions, TensorSpec } from '../device.ts';
-import { plan, type Plan, type PlannedStep, PlanError, type Storage, type View } from './plan/index.ts';
-import { planMemory } from './plan/memory.ts';
+import { type MemoryPlan, plan, type Plan, planMemory, type PlannedStep, PlanError, type Storage, type View } from './plan/index.ts';
 import { type Block, type BufferRef, type Code, type Execution, getRuntime, type Runtime, type StepSpec, view as viewBlock } from './runtime/index.ts';
 
 export function compile(graph: Graph, options: CompileOptions = {}): Executable {
@@ -13,18 +12,23 @@ export function compile(graph: Graph, options: CompileOptions = {}): Executable 
   const planned = plan(graph, runtime.isa);
   const code = runtime.load(planned.kernels);
   const constants = placeConstants(runtime, code, planned, threads);
+  const slots = slotsOf(runtime, planned);
+  const storagesOf = (tensors: Plan['inputs']) => tensors.map(({ view }) => view.storage);
+  const memory = planMemory(planned.steps, storagesOf(planned.inputs), storagesOf(planned.outputs), (storage) => !storage.constant && !slots.has(storage));
   const refOf = (step: PlannedStep): StepSpec => ({
     kernel: step.kernel,
     tasks: step.tasks,
     label: step.label,
     args: step.args.map(({ storage, offsetBytes }): BufferRef => {
+      const slot = slots.get(storage);
+      if (slot !== undefined) return { slot, offset: offsetBytes };
       const block = constants.get(storage);
       if (block) return { block: block.block, offset: block.offset + offsetBytes };
-      return { arena: (planned.memory.offsets.get(storage) as number) + offsetBytes };
+      return { arena: (memory.offsets.get(storage) as number) + offsetBytes };
     }),
   });
-  const execution = runtime.createExecution(code, planned.steps.map(refOf), planned.memory.bytes);
-  for (const { offset, bytes, fill } of planned.memory.fills) {
+  const execution = runtime.createExecution(code, planned.steps.map(refOf), memory.bytes);
+  for (const { offset, bytes, fill } of memory.fills) {
     viewBlock(execution.arena, Float32Array, offset, bytes / 4).fill(fill);
   }
   const constantBytes = [...new Set([...constants.values()].map(({ block }) => block))].reduce((sum, block) => sum + block.bytes, 0);
@@ -33,11 +37,33 @@ export function compile(graph: Graph, options: CompileOptions = {}): Executable 
     threads,
     steps: planned.steps.length,
     kernels: planned.kernels.length,
-    arenaBytes: planned.memory.bytes,
+    arenaBytes: memory.bytes,
     constantBytes,
     compileMs: performance.now() - start,
   };
-  return executable(planned, execution, constants, threads, info);
+  return executable({ planned, memory, runtime, execution, constants, slots, threads, info });
+}
+
+/** Tensors from this size on are read and written where the caller has them; smaller ones are copied sooner than bound. */
+const boundBytes = 64 * 1024;
+
+/** Inputs and outputs that lie in the caller's arrays: native code reads any memory, wasm only its own. */
+function slotsOf(runtime: Runtime, planned: Plan): Map<Storage, string> {
+  const slots = new Map<Storage, string>();
+  if (runtime.isa.name === 'wasm') return slots;
+  const touched = new Set(planned.steps.flatMap(({ args }) => args.map(({ storage }) => storage)));
+  // Memory that is input and output, or two outputs, at once stays ours: one array of the caller's cannot be both.
+  const ports = [...planned.inputs, ...planned.outputs].map(({ view }) => view.storage);
+  const add = (prefix: string) => ({ name, view }: Plan['inputs'][number]) => {
+    const { storage } = view;
+    const whole = view.offset === 0 && storage.bytes === sizeOf(view.shape) * dtypes[view.dtype].bytes;
+    const shared = ports.filter((other) => other === storage).length > 1;
+    const fits = whole && !shared && storage.bytes >= boundBytes && !storage.constant && !storage.fixed && touched.has(storage);
+    if (fits) slots.set(storage, `${prefix}${name}`);
+  };
+  planned.inputs.forEach(add('input '));
+  planned.outputs.forEach(add('output '));
+  return slots;
 }
 
 interface Place {
@@ -109,18 +135,40 @@ function copyInto(block: Block, offset: number, data: TypedArray): void {
   viewBlock(block, Uint8Array, offset, bytes.length).set(bytes);
 }
 
-function executable(planned: Plan, execution: Execution, constants: Map<Storage, Place>, threads: number, info: Executable['info']): Executable {
-  const spec = ({ name, view }: { name: string; view: View }): TensorSpec => ({ name, dtype: view.dtype, shape: view.shape });
-  const bytesOf = ({ dtype, shape }: View) => sizeOf(shape) * dtypes[dtype].bytes;
+interface Parts {
+  readonly planned: Plan;
+  readonly memory: MemoryPlan;
+  readonly runtime: Runtime;
+  readonly execution: Execution;
+  readonly constants: Map<Storage, Place>;
+  readonly slots: Map<Storage, string>;
+  readonly threads: number;
+  readonly info: Executable['info'];
+}
+
+/** An input or output: its bytes in the arena or among the constants, or the slot that is bound to the caller's array. */
+interface Port extends TensorSpec {
+  readonly bytes?: Uint8Array;
+  readonly slot?: string;
+}
+
+function executable({ planned, memory, runtime, execution, constants, slots, threads, info }: Parts): Executable {
+  const spec = ({ name, view }: Plan['inputs'][number]): TensorSpec => ({ name, dtype: view.dtype, shape: view.shape });
   const placeOf = (view: View): Place => {
     const shift = view.offset * dtypes[view.dtype].bytes;
     const constant = constants.get(view.storage);
     if (constant) return { block: constant.block, offset: constant.offset + shift };
     // An input or output that no step touches has no place, and no elements worth one.
-    return { block: execution.arena, offset: (planned.memory.offsets.get(view.storage) ?? 0) + shift };
+    return { block: execution.arena, offset: (memory.offsets.get(view.storage) ?? 0) + shift };
   };
-  const inputs = planned.inputs.map((input) => ({ ...spec(input), bytes: viewBytes(placeOf(input.view), bytesOf(input.view)) }));
-  const outputs = planned.outputs.map((output) => ({ ...spec(output), bytes: viewBytes(placeOf(output.view), bytesOf(output.view)) }));
+  const port = (tensor: Plan['inputs'][number]): Port => {
+    const { view } = tensor;
+    const slot = slots.get(view.storage);
+    if (slot !== undefined) return { ...spec(tensor), slot };
+    return { ...spec(tensor), bytes: viewBytes(placeOf(view), sizeOf(view.shape) * dtypes[view.dtype].bytes) };
+  };
+  const inputs = planned.inputs.map(port);
+  const outputs = planned.outputs.map(port);
   let records: ProfileRecord[] = [];
   let disposed = false;
   let inFlight: Promise<unknown> | undefined;
@@ -132,15 +180,20 @@ function executable(planned: Plan, execution: Execution, constants: Map<Storage,
       if (!value || value.dtype !== input.dtype || !sameShape(value.shape, input.shape)) {
         throw new PlanError(`input '${input.name}': expected ${formatType(input)}, got ${value ? formatType(value) : 'nothing'}`);
       }
-      input.bytes.set(new Uint8Array(value.data.buffer, value.data.byteOffset, value.data.byteLength));
+      if (input.slot) execution.bind(input.slot, runtime.wrap(value.data));
+      else input.bytes?.set(new Uint8Array(value.data.buffer, value.data.byteOffset, value.data.byteLength));
     }
+    return outputs.map(({ dtype, shape, slot }) => {
+      const data = new dtypes[dtype].array(sizeOf(shape));
+      if (slot) execution.bind(slot, runtime.wrap(data));
+      return data;
+    });
   };
-  const read = (): Record<string, TensorData> =>
+  const read = (results: readonly TypedArray[]): Record<string, TensorData> =>
     Object.fromEntries(
-      outputs.map(({ name, dtype, shape, bytes }) => {
-        const data = new dtypes[dtype].array(sizeOf(shape));
-        new Uint8Array(data.buffer).set(bytes);
-        return [name, tensorData(dtype, shape, data)];
+      outputs.map(({ name, dtype, shape, bytes }, i) => {
+        if (bytes) new Uint8Array(results[i].buffer).set(bytes);
+        return [name, tensorData(dtype, shape, results[i])];
       }),
     );
   const profiled = (options: RunOptions | undefined) => execution.profile(options?.profile === true);
@@ -163,23 +216,23 @@ function executable(planned: Plan, execution: Execution, constants: Map<Storage,
     info,
     run(values, options) {
       if (inFlight) throw new PlanError('run: an asynchronous run is in flight; await it first');
-      write(values);
+      const results = write(values);
       profiled(options);
       execution.run(threads);
       keep(options);
-      return read();
+      return read(results);
     },
     async runAsync(values, options) {
-      // Inputs are taken now; the run itself waits for its turn.
-      const taken = Object.fromEntries(Object.entries(values).map(([name, value]) => [name, inFlight ? { ...value, data: value.data.slice() as TypedArray } : value]));
+      // Inputs are taken now: the caller may change them while the run waits for its turn, or runs.
+      const taken = Object.fromEntries(Object.entries(values).map(([name, value]) => [name, { ...value, data: value.data.slice() as TypedArray }]));
       const before = inFlight;
       const mine = (async () => {
         await before?.catch(() => {});
-        write(taken);
+        const results = write(taken);
         profiled(options);
         await execution.runAsync(threads);
         keep(options);
-        return read();
+        return read(results);
       })();
       inFlight = mine;
       try {

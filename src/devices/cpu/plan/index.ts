@@ -1,4 +1,4 @@
-/** graph -> plan: fusion groups, layouts, kernels, steps, and a place in memory for everything. */
+/** graph -> plan: fusion groups, layouts, kernels and steps. */
 import { type Graph, type Node, topologicalOrder, type Value } from '../../../graph/index.ts';
 import { convGeometry, poolGeometry } from '../../../ops/index.ts';
 import type { Isa, KernelCode } from '../codegen/index.ts';
@@ -12,14 +12,13 @@ import { lowerMatMul } from './lower/matmul.ts';
 import { moveOps, padHalo, viewOps } from './lower/movement.ts';
 import { lowerPool, lowerPoolIndices, poolFill } from './lower/pool.ts';
 import { lowerReduce } from './lower/reduce.ts';
-import { type MemoryPlan, planMemory } from './memory.ts';
 import { type Halo, type PlannedStep, Planner } from './planner.ts';
 import { isNative, prepare } from './prepare.ts';
-import { broadcastView, isContiguous, type Storage, type View } from './view.ts';
+import { broadcastView, type View } from './view.ts';
 
 export { PlanError } from './errors.ts';
 export { isNative } from './prepare.ts';
-export type { MemoryPlan } from './memory.ts';
+export { type MemoryPlan, planMemory } from './memory.ts';
 export type { PlannedArgument, PlannedStep } from './planner.ts';
 export type { Storage, View } from './view.ts';
 
@@ -31,7 +30,6 @@ export interface Plan {
   readonly inputs: readonly { readonly name: string; readonly view: View }[];
   /** Plain and contiguous. */
   readonly outputs: readonly { readonly name: string; readonly view: View }[];
-  readonly memory: MemoryPlan;
 }
 
 /** Groups with an anchor, by its operator. */
@@ -71,11 +69,7 @@ export function plan(graph: Graph, isa: Isa): Plan {
     else if (group) p.views.set(group.root, group.anchor ? anchored[group.anchor.op](p, group) : lowerPointwise(p, group));
   }
   const outputs = prepared.outputs.map(({ name, value }) => ({ name, view: p.contiguous(value) }));
-
-  const from = inputs.map(({ view }) => view.storage);
-  const until = outputs.map(({ view }) => view.storage);
-  const memory = planMemory(p.steps, from, until, (storage) => !storage.constant);
-  return { kernels: p.kernels, setup: p.setup, steps: p.steps, inputs, outputs, memory };
+  return { kernels: p.kernels, setup: p.setup, steps: p.steps, inputs, outputs };
 }
 
 const isUnfused = (node: Node): boolean => node.op in viewOps || node.op in moveOps;
@@ -132,9 +126,3 @@ function haloWishes(order: readonly Node[]): Map<Value, Halo> {
   }
   return wishes;
 }
-
-/** The bytes of a plain, contiguous view. */
-export const rangeOf = (view: View): { storage: Storage; offset: number } => {
-  if (!isContiguous(view)) throw new PlanError('an output that is not contiguous');
-  return { storage: view.storage, offset: view.offset };
-};
