@@ -2,8 +2,11 @@
  * Runs a kernel in plain JavaScript, one instruction at a time: the meaning that every back end's code must agree with.
  * For tests; slow. Addresses are byte offsets into the memory given; lanes that ir.ts leaves unspecified are zero here.
  */
+import { fma32, fma64, longToFloat, roundEven } from './exact-float.ts';
 import type { Elem, Inst, KernelCode, Mem, Pred, Reg } from './ir.ts';
 import { elemBytes, lanesOf } from './isa.ts';
+
+export { fma32, fma64, roundEven } from './exact-float.ts';
 
 /** One vector register, seen as each element type. */
 export class Lanes {
@@ -401,73 +404,4 @@ function readBits(view: DataView, at: number, width: number): bigint {
   let bits = 0n;
   for (let k = 0; k < width / 8; k++) bits |= BigInt(view.getUint8(at + k)) << BigInt(8 * k);
   return bits;
-}
-
-/** To the nearest integer, ties to even. */
-export function roundEven(x: number): number {
-  if (!(Math.abs(x) < 2 ** 52)) return x;
-  const rounded = Math.abs(x) + 2 ** 52 - 2 ** 52;
-  return x < 0 || Object.is(x, -0) ? -rounded : rounded;
-}
-
-/** A 64-bit integer to the nearest f32, rounded once: long integers are rounded to odd on the way through f64. */
-function longToFloat(a: bigint): number {
-  const magnitude = a < 0n ? -a : a;
-  const excess = magnitude >> 53n === 0n ? 0n : 11n;
-  const odd = magnitude & ((1n << excess) - 1n) ? 1n : 0n;
-  const value = Math.fround(Number(((magnitude >> excess) | odd) << excess));
-  return a < 0n ? -value : value;
-}
-
-/**
- * a * b + c rounded once to f32. The product is exact in f64; the sum is rounded to odd there, which makes the second
- * rounding harmless (Boldo and Melquiond, "Emulation of FMA and correctly rounded sums", 2008).
- */
-export function fma32(a: number, b: number, c: number): number {
-  const product = a * b;
-  const sum = product + c;
-  if (!Number.isFinite(sum)) return Math.fround(sum);
-  const back = sum - product;
-  const error = product - (sum - back) + (c - back);
-  if (error === 0) return Math.fround(sum);
-  scratch.f64[0] = sum;
-  const isEven = (scratch.i64[0] & 1n) === 0n;
-  if (isEven) scratch.i64[0] += error > 0 === sum > 0 ? 1n : -1n;
-  return Math.fround(scratch.f64[0]);
-}
-
-/** a * b + c rounded once to f64, by exact integers. */
-export function fma64(a: number, b: number, c: number): number {
-  const rough = a * b + c;
-  if (![a, b, c].every(Number.isFinite) || a === 0 || b === 0) return rough;
-  const [am, ae] = exact(a);
-  const [bm, be] = exact(b);
-  const [cm, ce] = exact(c);
-  const e = Math.min(ae + be, ce);
-  const sum = ((am * bm) << BigInt(ae + be - e)) + (cm << BigInt(ce - e));
-  return sum === 0n ? rough : scaled(sum, e);
-}
-
-/** A finite number as mantissa * 2 ** exponent. */
-function exact(x: number): [bigint, number] {
-  scratch.f64[0] = x;
-  const bits = BigInt.asUintN(64, scratch.i64[0]);
-  const field = Number((bits >> 52n) & 0x7ffn);
-  const mantissa = (bits & ((1n << 52n) - 1n)) | (field > 0 ? 1n << 52n : 0n);
-  return [bits >> 63n ? -mantissa : mantissa, Math.max(field, 1) - 1075];
-}
-
-/** mantissa * 2 ** e to the nearest f64, ties to even, denormals and overflow included. */
-function scaled(mantissa: bigint, e: number): number {
-  const negative = mantissa < 0n;
-  let m = negative ? -mantissa : mantissa;
-  const drop = Math.max(m.toString(2).length - 53, -1074 - e, 0);
-  if (drop > 0) {
-    const rest = m & ((1n << BigInt(drop)) - 1n);
-    const half = 1n << BigInt(drop - 1);
-    m >>= BigInt(drop);
-    if (rest > half || (rest === half && m & 1n)) m++;
-  }
-  const value = e + drop > 971 ? Infinity : Number(m) * 2 ** Math.max(e + drop, -1074);
-  return negative ? -value : value;
 }
