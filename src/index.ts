@@ -78,6 +78,5 @@ export {
   topK,
   VisionError,
 } from './vision/index.ts';
-export { type CtcLine, ctcGreedy, type CtcOptions, TextError } from './text/index.ts';
 export { ctcGreedy, type CtcLine, type CtcOptions, TextError } from './text/index.ts';
 export { version } from './version.ts';

@@ -37,7 +37,6 @@ describe('the linter', () => {
     ['src/vision/node.ts', '../zoo/index.ts', 'sharp'],
     ['src/text/a.ts', '../vision/index.ts', '../graph/index.ts'],
     ['src/text/b.ts', 'node:fs', './errors.ts'],
-    ['src/text/a.ts', '../vision/index.ts', '../graph/index.ts'],
     ['src/devices/a.ts', '../engine/index.ts', '../graph/index.ts'],
     ['src/devices/cpu/plan/a.ts', '../../../formats/index.ts', '../kernels/index.ts'],
     ['src/devices/cpu/plan/b.ts', '../../../ops/conv.ts', '../../../ops/index.ts'],
