@@ -8,7 +8,7 @@ import { minimax, type Problem } from './remez.ts';
 const { add, div, mul, neg, one, scale, sqrt, sub } = p;
 type Fn = (x: p.Real) => p.Real;
 type Target = Pick<Problem, 'target' | 'weight' | 'from' | 'to'>;
-type Shape = Pick<Problem, 'degree' | 'denominator' | 'fixed'>;
+type Shape = Pick<Problem, 'degree' | 'denominator'>;
 
 interface Row {
   readonly name: string;

@@ -154,7 +154,10 @@ export function log(x: Real): Real {
   if (x.m <= 0n) throw new RangeError('log: expected more than 0');
   let n = exponent(x);
   let m = scale(x, -n);
-  if (approximate(m) < Math.SQRT1_2) (m = scale(m, 1)), n--;
+  if (approximate(m) < Math.SQRT1_2) {
+    m = scale(m, 1);
+    n--;
+  }
   // Two roots bring m to within 9% of 1, where the series is quick.
   const near = n === 0 && Math.abs(approximate(m) - 1) < 0.1;
   const root = near ? m : sqrt(sqrt(m));
@@ -211,6 +214,7 @@ export function acos(x: Real): Real {
 }
 
 export const sinh = (x: Real): Real => {
+  if (x.m < 0n) return neg(sinh(neg(x)));
   const u = expm1(x);
   return scale(add(u, div(u, add(u, one))), -1);
 };

@@ -16,8 +16,6 @@ export interface Problem {
   readonly denominator?: number;
   /** Significant bits of the coefficients. */
   readonly bits: 24 | 53;
-  /** Coefficients prescribed, lowest power first; the rest is fitted. */
-  readonly fixed?: readonly number[];
 }
 
 export interface Fit {
@@ -149,26 +147,22 @@ function remez(grid: readonly Point[], degree: number, below: number, known: Kno
 function exchange(reference: readonly number[], worst: number, negative: (i: number) => boolean): number[] {
   const result = [...reference];
   const after = result.findIndex((at) => at >= worst);
-  if (after === 0) {
-    if (negative(result[0]) === negative(worst)) result[0] = worst;
-    else result.unshift(worst), result.pop();
-  } else if (after === -1) {
-    const last = result.length - 1;
-    if (negative(result[last]) === negative(worst)) result[last] = worst;
-    else result.push(worst), result.shift();
-  } else result[negative(result[after]) === negative(worst) ? after : after - 1] = worst;
+  const last = result.length - 1;
+  const same = (at: number) => negative(result[at]) === negative(worst);
+  if (after === 0 && !same(0)) return [worst, ...result.slice(0, last)];
+  if (after === -1 && !same(last)) return [...result.slice(1), worst];
+  result[after === -1 ? last : after === 0 || same(after) ? after : after - 1] = worst;
   return result;
 }
 
 export function minimax(problem: Problem): Fit {
-  const { target, weight, from, to, degree, denominator: below = 0, bits, fixed = [] } = problem;
+  const { target, weight, from, to, degree, denominator: below = 0, bits } = problem;
   const points = 24 * (degree + below + 3);
   const grid = Array.from({ length: points }, (_, i) => {
     const x = real((from + to) / 2 - ((to - from) / 2) * Math.cos((Math.PI * (i + 0.5)) / points));
     return { x, target: target(x), weight: weight(x) };
   });
   const known: Known = new Array<undefined>(degree + 1 + below).fill(undefined);
-  fixed.forEach((value, i) => (known[i] = real(value)));
   // Round numerator and denominator in step, by power.
   const order = [...known.keys()].sort((a, b) => power(a) - power(b));
   function power(k: number): number {
@@ -181,9 +175,7 @@ export function minimax(problem: Problem): Fit {
     return remez(odd && below === 0 ? signed : grid, degree, below, known);
   };
   const signed = grid.map((point) => ({ ...point, weight: point.x.m < 0n ? neg(point.weight) : point.weight }));
-  for (const k of order) {
-    if (known[k] === undefined) known[k] = real(toNumber(fit().coefficients[k], bits));
-  }
+  for (const k of order) known[k] = real(toNumber(fit().coefficients[k], bits));
   const { coefficients, error } = fit();
   const numbers = coefficients.map((c) => toNumber(c, bits));
   return {

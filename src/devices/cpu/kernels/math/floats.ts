@@ -101,14 +101,16 @@ export function floats(b: KernelBuilder, elem: FloatElem) {
       const upper = b.bits('and', format.int, x, bits(format.upperMask));
       return { upper, lower: sub(x, upper) };
     },
-    /** x y exactly, but for underflow (and, for f64 without fused multiply-add, for a bit in the last place of the lower half). */
+    /** x y exactly, but for underflow; y at most 2^1023. */
     twoProduct(x: Vec, y: Vec): Double {
       const upper = mul(x, y);
       if (b.isa.fma) return { upper, lower: fma(x, y, b.bits('xor', elem, upper, v(-0))) };
       const p = this.halves(x);
-      const q = this.halves(y);
+      // Of 53 bits the half is 26 and 27; rounded instead of cut, the second factor has 26 and 26 and a sign.
+      const q = elem === 'f64' ? this.halves(b.add('i64', y, bits(1n << 26n))) : this.halves(y);
+      const qLower = elem === 'f64' ? sub(y, q.upper) : q.lower;
       const rest = sub(mul(p.upper, q.upper), upper);
-      return { upper, lower: add(add(add(rest, mul(p.upper, q.lower)), mul(p.lower, q.upper)), mul(p.lower, q.lower)) };
+      return { upper, lower: add(add(add(rest, mul(p.upper, qLower)), mul(p.lower, q.upper)), mul(p.lower, qLower)) };
     },
   };
 }

@@ -2,8 +2,8 @@
 import type { KernelBuilder, Long, Vec } from '../../codegen/index.ts';
 import { type FloatElem, floats } from './floats.ts';
 
-/** Quotients above these would overflow: then a multiple of the divisor is taken out first. */
-const strides = { f32: { factor: 2 ** 64, levels: 4 }, f64: { factor: 2 ** 600, levels: 3 } } as const;
+/** Quotients of more than `factor` could overflow: then a multiple of the divisor is taken out first. */
+const strides = { f32: { factor: 2 ** 64, levels: 4, huge: 2 ** 120 }, f64: { factor: 2 ** 600, levels: 3, huge: 2 ** 1000 } } as const;
 
 /**
  * The remainder r - q d of a correctly rounded quotient q is a float itself (W. Kahan; cf. Handbook of Floating-Point
@@ -12,21 +12,25 @@ const strides = { f32: { factor: 2 ** 64, levels: 4 }, f64: { factor: 2 ** 600, 
  */
 export function fmod(b: KernelBuilder, elem: FloatElem, x: Vec, y: Vec): Vec {
   const m = floats(b, elem);
-  const { factor, levels } = strides[elem];
+  const { factor, levels, huge } = strides[elem];
   const d = m.abs(y);
   const r = b.move(x);
   b.forever(() => {
-    const active = m.compare('ge', m.abs(r), d);
-    b.breakIf(b.icompare('eq', b.maskBits(elem, active), 0));
     const size = m.abs(r);
+    const active = m.compare('ge', size, d);
+    b.breakIf(b.icompare('eq', b.maskBits(elem, active), 0));
     let step = d;
     for (let level = 1; level < levels; level++) {
-      step = m.select(m.compare('ge', m.mul(size, 1 / factor), step), m.mul(step, factor), step);
+      const larger = m.mul(step, factor);
+      step = m.select(m.compare('ge', size, larger), larger, step);
     }
     const q = m.trunc(m.div(r, step));
-    const product = m.twoProduct(q, step);
-    const rest = m.sub(m.sub(r, product.upper), product.lower);
-    b.select(elem, active, rest, r, r);
+    // q step may be a little more than r, and r the largest float.
+    const isHuge = m.compare('gt', size, huge);
+    const shrink = m.select(isHuge, 0.25, 1);
+    const product = m.twoProduct(m.mul(step, shrink), q);
+    const rest = m.sub(m.sub(m.mul(r, shrink), product.upper), product.lower);
+    b.select(elem, active, m.mul(rest, m.select(isHuge, 4, 1)), r, r);
   });
   // A quotient rounded up leaves a remainder of the other sign.
   const towards = m.flip(r, m.signOf(x));

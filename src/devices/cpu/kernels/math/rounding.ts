@@ -14,7 +14,9 @@ export function sign(b: KernelBuilder, elem: FloatElem, x: Vec): Vec {
 export function extreme(b: KernelBuilder, elem: FloatElem, op: 'min' | 'max', x: Vec, y: Vec): Vec {
   const m = floats(b, elem);
   // `min` and `max` give x where either is NaN.
-  const picked = op === 'min' ? m.min(x, y) : m.max(x, y);
-  if (y.splat && !Number.isNaN(Number(y.splat.value))) return picked;
-  return m.select(m.compare('ne', y, y), y, picked);
+  const pick = (p: Vec, q: Vec): Vec => (op === 'min' ? m.min(p, q) : m.max(p, q));
+  if (isNumber(y)) return pick(x, y);
+  if (isNumber(x)) return pick(y, x);
+  return m.select(m.compare('ne', y, y), y, pick(x, y));
 }
+const isNumber = ({ splat }: Vec): boolean => splat !== undefined && !Number.isNaN(Number(splat.value));
