@@ -300,6 +300,7 @@ function scatterGradient(node: Node, dy: Value, gatherOp: string): readonly (Val
       return [dy, null, read(dy)];
     case 'mul': {
       // An update's slope is the product of the others: that of all but zeros, over its own, unless another one is zero.
+      // (Differentiated again where two are zero, it lacks the terms that these cancel.)
       const isZero = equal(updates, 0);
       const zeros = cast(isZero, dy.dtype);
       const filledIn = where(isZero, 1, updates);
