@@ -109,6 +109,8 @@ function tileCycles(isa: Isa, rows: number, vectors: number, terms: number): num
   return Math.max(arithmetic, loads, 4, weights) + 1;
 }
 
+const pixelsRead = ({ out, stride }: ConvSpec): number => out.height * stride[0] * out.width * stride[1];
+
 /** Whether a group's weights leave no room for anything else in the first-level cache. */
 const streams = (isa: Isa, vectors: number, terms: number): boolean => terms * vectors * isa.vectorBytes > 24 * 1024;
 
@@ -120,12 +122,13 @@ export function convKernel(isa: Isa, spec: ConvSpec, tiling: ConvTiling): Tasked
   const terms = spec.blocks * spec.blockSize * spec.kernel[0] * spec.kernel[1];
   const groupsInAll = spec.groups * channelGroups;
 
-  // ---- tasks: [channel group][image][lines]
+  // ---- tasks: threads get neighbouring ones, so what is larger is cut between them: [channel group][image][lines] where
+  // that is the weights, [image][lines][channel group] where it is the image (half of which is then often in their own cache)
   const units = flat ? unit.columns.length : Math.ceil(height / unit.lines);
   const work = spec.batch * groupsInAll * groupWidth * terms * spec.out.height * spec.out.width;
   const wanted = Math.max(1, Math.min(maxTasks, Math.floor(work / grain)));
-  // Lines are cut last: every task that takes some of an image's lines reads all of the group's weights again.
-  const enough = streams(isa, vectors, terms) ? Math.min(wanted, fewTasks) : wanted;
+  const weightsLead = groupsInAll * groupWidth * terms > spec.batch * spec.groups * spec.blocks * spec.blockSize * pixelsRead(spec);
+  const enough = weightsLead ? Math.min(wanted, fewTasks) : wanted;
   const wantedChunks = Math.ceil(enough / (spec.batch * groupsInAll));
   const chunk = Math.ceil(units / Math.min(units, wantedChunks));
   const chunks = Math.ceil(units / chunk);
@@ -142,9 +145,10 @@ export function convKernel(isa: Isa, spec: ConvSpec, tiling: ConvTiling): Tasked
     if (count === 1) return { index: b.int(0), rest: index };
     return { index: b.integer('irem', index, count), rest: b.integer('idiv', index, count) };
   };
-  const line = part(task, chunks);
+  const inner = weightsLead ? { index: b.int(0), rest: task } : part(task, groupsInAll);
+  const line = part(inner.rest, chunks);
   const image = part(line.rest, spec.batch);
-  const group = image.rest;
+  const group = weightsLead ? image.rest : inner.index;
   const moveBy = (pointer: Int, index: Int, strideBytes: number) => {
     if (strideBytes !== 0) b.advance(pointer, b.integer('imul', index, strideBytes));
   };
