@@ -87,9 +87,10 @@ export function gemmKernel(isa: Isa, spec: GemmSpec): TaskedKernel {
 
   // ---- blocks of k: the partial sums of all but the last wait in C
   const mayBlock = after.results.length === 1 && after.results[0].dtype === dtype && tiles > 1;
-  const kcMost = Math.max(blockUnroll, Math.floor(panelBytes / (panelWidth * size) / blockUnroll) * blockUnroll);
+  const step = blockUnroll(isa);
+  const kcMost = Math.max(step, Math.floor(panelBytes / (panelWidth * size) / step) * step);
   const blocks = mayBlock ? Math.ceil(k / kcMost) : 1;
-  const kc = blocks === 1 ? k : Math.ceil(k / blocks / blockUnroll) * blockUnroll;
+  const kc = blocks === 1 ? k : Math.ceil(k / blocks / step) * step;
 
   // ---- tasks: [batch][row tiles][panels]
   const { mParts, nParts } = cutTasks(batch, m, n, k, tiles, panels);
@@ -159,7 +160,7 @@ export function gemmKernel(isa: Isa, spec: GemmSpec): TaskedKernel {
     }
     const partial = (r: number, v: number) => b.at(pointers[result], place(result, r, v));
     b.if(b.icompare('eq', block.first, 0), () => each((r, v, sum) => b.load(elem, partial(r, v), count(v), sum)));
-    const kRest = (k - (blocks - 1) * kc) % blockUnroll;
+    const kRest = (k - (blocks - 1) * kc) % step;
     emitBlock(b, tile, aTerm, b.move(a), b.move(w), sums, { rounds: block.rounds, rest: kRest, last: block.last });
     b.if(block.last, finish, () => each((r, v, sum) => b.store(elem, partial(r, v), sum, count(v))));
   };
@@ -211,7 +212,7 @@ export function gemmKernel(isa: Isa, spec: GemmSpec): TaskedKernel {
     b.loop(blocks, () => {
       const last = b.icompare('eq', index, blocks - 1);
       const lastK = k - (blocks - 1) * kc;
-      const rounds = b.iselect(last, b.int(Math.floor(lastK / blockUnroll)), b.int(kc / blockUnroll));
+      const rounds = b.iselect(last, b.int(Math.floor(lastK / step)), b.int(kc / step));
       panelLoop(aStart, b.move(bStart), { first: b.icompare('eq', index, 0), last, rounds });
       b.integer('iadd', index, 1, index);
       b.advance(aStart, kc * aTerm);
