@@ -3,7 +3,7 @@ import { constant, constantOf, type Graph, type Node, rewriteGraph, sizeOf, type
 import { evaluateNode } from '../ops/index.ts';
 
 /** Larger results are left to the device: it computes them once, faster, and in the layout it wants. */
-const mostElements = 65536;
+const mostElements = 4096;
 
 /** Operators that may visit every operand element for every result element; of these visits there may be so many. */
 const contractions: ReadonlySet<string> = new Set('Conv ConvTranspose MatMul Gemm Einsum MaxPool AveragePool LpPool LRN'.split(' '));
