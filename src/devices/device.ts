@@ -14,6 +14,8 @@ export interface CompileOptions {
 export interface RunOptions {
   /** Time each step; `profile()` has the records afterwards. Slower: steps then run one by one. */
   readonly profile?: boolean;
+  /** Tensors, by output name and of exactly its type, that results are written into; others are made anew for each run. */
+  readonly into?: Readonly<Record<string, TensorData>>;
 }
 
 /** A name and a type: one input or output of an Executable. */

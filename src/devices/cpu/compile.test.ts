@@ -36,6 +36,18 @@ describe.each(surveyIsas().filter(({ usable }) => usable))('large tensors on $is
     expect(first.data).toEqual(copy);
   });
 
+  test('results are written into the tensors that are given', () => {
+    const executable = cpu.compile(graph((x) => ({ y: apply('Neg', [x]), z: apply('ReduceMax', [x]) })), { isa });
+    const y = values(3);
+    const z = tensorData('float32', [1, 1], new Float32Array(1));
+    const x = values(7);
+    const results = executable.run({ x }, { into: { y, z } });
+    expect(results.y.data).toBe(y.data);
+    expect(y.data[1]).toBe(-x.data[1]);
+    expect(z.data[0]).toBe((x.data as Float32Array).reduce((a, b) => Math.max(a, b)));
+    expect(() => executable.run({ x }, { into: { y: z } })).toThrow("output 'y': expected float32[300,500], got float32[1,1]");
+  });
+
   test('an asynchronous run reads its inputs before it returns', async () => {
     const executable = cpu.compile(graph((x) => ({ y: apply('Neg', [x]) })), { isa, threads: 2 });
     const x = values(7);

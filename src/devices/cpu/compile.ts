@@ -173,18 +173,18 @@ function executable({ planned, memory, runtime, execution, constants, slots, thr
   let disposed = false;
   let inFlight: Promise<unknown> | undefined;
 
-  const write = (values: Readonly<Record<string, TensorData>>) => {
+  const write = (values: Readonly<Record<string, TensorData>>, into: RunOptions['into'] = {}) => {
     if (disposed) throw new PlanError('this executable was disposed of');
     for (const input of inputs) {
       const value = values[input.name];
-      if (!value || value.dtype !== input.dtype || !sameShape(value.shape, input.shape)) {
-        throw new PlanError(`input '${input.name}': expected ${formatType(input)}, got ${value ? formatType(value) : 'nothing'}`);
-      }
+      checkType(`input '${input.name}'`, value, input);
       if (input.slot) execution.bind(input.slot, runtime.wrap(value.data));
       else input.bytes?.set(new Uint8Array(value.data.buffer, value.data.byteOffset, value.data.byteLength));
     }
-    return outputs.map(({ dtype, shape, slot }) => {
-      const data = new dtypes[dtype].array(sizeOf(shape));
+    return outputs.map((output) => {
+      const { name, dtype, shape, slot } = output;
+      if (into[name]) checkType(`output '${name}'`, into[name], output);
+      const data = into[name]?.data ?? new dtypes[dtype].array(sizeOf(shape));
       if (slot) execution.bind(slot, runtime.wrap(data));
       return data;
     });
@@ -192,7 +192,7 @@ function executable({ planned, memory, runtime, execution, constants, slots, thr
   const read = (results: readonly TypedArray[]): Record<string, TensorData> =>
     Object.fromEntries(
       outputs.map(({ name, dtype, shape, bytes }, i) => {
-        if (bytes) new Uint8Array(results[i].buffer).set(bytes);
+        if (bytes) new Uint8Array(results[i].buffer, results[i].byteOffset, results[i].byteLength).set(bytes);
         return [name, tensorData(dtype, shape, results[i])];
       }),
     );
@@ -216,7 +216,7 @@ function executable({ planned, memory, runtime, execution, constants, slots, thr
     info,
     run(values, options) {
       if (inFlight) throw new PlanError('run: an asynchronous run is in flight; await it first');
-      const results = write(values);
+      const results = write(values, options?.into);
       profiled(options);
       execution.run(threads);
       keep(options);
@@ -228,7 +228,7 @@ function executable({ planned, memory, runtime, execution, constants, slots, thr
       const before = inFlight;
       const mine = (async () => {
         await before?.catch(() => {});
-        const results = write(taken);
+        const results = write(taken, options?.into);
         profiled(options);
         await execution.runAsync(threads);
         keep(options);
@@ -253,3 +253,8 @@ function executable({ planned, memory, runtime, execution, constants, slots, thr
 
 const viewBytes = ({ block, offset }: Place, bytes: number): Uint8Array =>
   viewBlock(block, Uint8Array, Math.min(offset, block.bytes - bytes), bytes);
+
+function checkType(where: string, value: TensorData | undefined, type: TensorSpec): void {
+  if (value?.dtype === type.dtype && sameShape(value.shape, type.shape)) return;
+  throw new PlanError(`${where}: expected ${formatType(type)}, got ${value ? formatType(value) : 'nothing'}`);
+}
