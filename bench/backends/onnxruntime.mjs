@@ -12,9 +12,13 @@ export async function openSession({ env, InferenceSession, Tensor }, { file, byt
   const options = { executionMode: /** @type {const} */ ('sequential'), graphOptimizationLevel: /** @type {const} */ ('all'), ...own };
   const session = await (bytes ? InferenceSession.create(bytes, options) : InferenceSession.create(file, options));
   const feeds = Object.fromEntries(Object.entries(inputs).map(([name, { shape, data }]) => [name, new Tensor('float32', data, shape)]));
+  const first = await session.run(feeds);
+  const fetches = Object.fromEntries(
+    Object.entries(first).map(([name, { dims, size }]) => [name, new Tensor('float32', new Float32Array(size), dims)]),
+  );
   return {
     async run() {
-      const outputs = await session.run(feeds);
+      const outputs = await session.run(feeds, fetches);
       return Object.fromEntries(Object.entries(outputs).map(([name, { data }]) => [name, /** @type {Float32Array} */ (data)]));
     },
   };
