@@ -1,5 +1,5 @@
 /** What the device must get right, whatever the kernel, layout or fusion that a case ends in. */
-import { apply, type Attrs, constant, fromNumbers, type TensorData, type Value } from '../../graph/index.ts';
+import { apply, type Attrs, constant, fromNumbers, sizeOf, type TensorData, tensorData, type Value } from '../../graph/index.ts';
 import { type DeviceCase, ints, random, testOnCpu } from '../../../test/support/cpu.ts';
 
 /** One operator on its operands; int64 tensors become constants, as shape operands are. */
@@ -17,6 +17,10 @@ const conv = (x: number[], w: number[], attrs: Attrs = {}) => one('Conv', [rando
 const matMul = (a: number[], b: number[], dtype: 'float32' | 'float64' = 'float32') => one('MatMul', [random(a, dtype), random(b, dtype, 2)]);
 const same = (n: number) => ({ pads: new Array<number>(2 * n).fill(1) });
 
+/** Some of them look negative to signed arithmetic. */
+const uint64s = (shape: number[], from: bigint): TensorData =>
+  tensorData('uint64', shape, BigUint64Array.from({ length: sizeOf(shape) }, (_, i) => (BigInt(i) * 0x9e3779b97f4a7c15n + from) & 0xffffffffffffffffn));
+
 const pointwise: Record<string, DeviceCase> = {
   'Add, broadcast': one('Add', [random([3, 5, 7]), random([5, 1])]),
   'Add and Relu over many tasks': {
@@ -27,6 +31,10 @@ const pointwise: Record<string, DeviceCase> = {
     inputs: [random([9, 33]), random([33])],
     build: ([x, y]) => apply('Where', [apply('Greater', [x, y]), apply('Mul', [x, y]), apply('Neg', [x])]),
   },
+  'Max of uint64, of which one is a constant': {
+    inputs: [uint64s([40], 1n)],
+    build: ([x]) => apply('Max', [x, constant(uint64s([1], 2n ** 63n + 7n))]),
+  },
   'Cast there and back': {
     inputs: [random([7, 19])],
     build: ([x]) => apply('Cast', [apply('Cast', [apply('Mul', [x, constant(fromNumbers('float32', [], [9]))])], { to: 'int32' })], { to: 'float32' }),
@@ -34,6 +42,10 @@ const pointwise: Record<string, DeviceCase> = {
 };
 
 const reductions: Record<string, DeviceCase> = {
+  'Max of uint64': one('ReduceMax', [uint64s([3, 20], 5n), ints([1])]),
+  'Min of uint64': one('ReduceMin', [uint64s([3, 20], 5n), ints([1])]),
+  'ArgMax of uint64': one('ArgMax', [uint64s([3, 20], 5n)], { axis: 1 }),
+  'ArgMin of uint64': one('ArgMin', [uint64s([3, 20], 5n)], { axis: 1 }),
   'Sum along the last axis': one('ReduceSum', [random([33, 1000]), ints([-1])], { keepdims: 0 }),
   'Sum along the first axis': one('ReduceSum', [random([100, 333]), ints([0])], { keepdims: 1 }),
   'Mean of squares along a middle axis': {

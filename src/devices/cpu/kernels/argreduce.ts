@@ -6,7 +6,7 @@ import type { DType } from '../../../graph/index.ts';
 import { type Int, type Isa, KernelBuilder, type Long, type Vec } from '../codegen/index.ts';
 import type { TaskedKernel } from './map.ts';
 import { bytesOf, coalesce, enterTask, loadArguments, loopAxes, splitTasks } from './nest.ts';
-import { emitLoad, type Lane } from './pointwise/index.ts';
+import { compareLongs, emitLoad, type Lane } from './pointwise/index.ts';
 
 export interface ArgReduceSpec {
   readonly name: string;
@@ -81,9 +81,9 @@ export function argReduceKernel(isa: Isa, spec: ArgReduceSpec): TaskedKernel {
 }
 
 /** Whether `x` takes the place of the best so far: the first NaN (or the last) stays. */
-function isBetter(b: KernelBuilder, { greatest, selectLast }: ArgReduceSpec, x: Lane, best: Vec | Long): Int {
+function isBetter(b: KernelBuilder, { dtype, greatest, selectLast }: ArgReduceSpec, x: Lane, best: Vec | Long): Int {
   const pred = greatest ? (selectLast ? 'ge' : 'gt') : selectLast ? 'le' : 'lt';
-  if (x.kind === 'long') return b.icompare(pred, x.reg, best as Long);
+  if (x.kind === 'long') return compareLongs(b, dtype, pred, x.reg, best as Long);
   const { elem, reg } = x as { elem: 'f32' | 'f64'; reg: Vec };
   const bestIsNumber = b.compare(elem, 'eq', best as Vec, best as Vec);
   const isNaN = b.compare(elem, 'ne', reg, reg);

@@ -47,7 +47,7 @@ function emitScalar(b: KernelBuilder, mode: EmitMode, value: Value): Lane {
     const zero = b.splat(mode.elem, 0);
     return { kind: 'mask', elem: mode.elem, reg: b.compare(mode.elem, Number(scalar) !== 0 ? 'eq' : 'ne', zero, zero) };
   }
-  return { kind: 'long', reg: b.long(BigInt(scalar)) };
+  return { kind: 'long', reg: b.long(BigInt.asIntN(64, BigInt(scalar))) };
 }
 
 /** A leaf's lanes from memory: a vector at unit stride, one element repeated at stride 0, a gather at any other. */

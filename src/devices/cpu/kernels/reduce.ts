@@ -6,12 +6,13 @@
  * Sums are blocked: at most 256 terms go into an accumulator before that goes into the next one, so the error grows with the
  * logarithm of the length (N. J. Higham, "The accuracy of floating point summation", SIAM J. Sci. Comput. 14, 1993).
  */
-import type { Value } from '../../../graph/index.ts';
+import type { DType, Value } from '../../../graph/index.ts';
 import { type Isa, KernelBuilder, lanesOf, type Long, type Vec } from '../codegen/index.ts';
 import { emitExpression, emitLeaf, type Expression } from './expression.ts';
 import type { TaskedKernel } from './map.ts';
+import { unsignedDivide } from './math/index.ts';
 import { bytesOf, coalesce, enterTask, loadArguments, loopAxes, splitTasks, type StridedOperand } from './nest.ts';
-import { canVectorise, type EmitMode, emitStore, type Lane } from './pointwise/index.ts';
+import { canVectorise, compareLongs, type EmitMode, emitStore, type Lane } from './pointwise/index.ts';
 
 export type Reduction = 'sum' | 'mean' | 'prod' | 'max' | 'min';
 
@@ -39,6 +40,8 @@ const grain = 16 * 1024;
 const block = 256;
 const neutral: Record<Reduction, number> = { sum: 0, mean: 0, prod: 1, max: -Infinity, min: Infinity };
 const longNeutral: Record<Reduction, bigint> = { sum: 0n, mean: 0n, prod: 1n, max: -(2n ** 63n), min: 2n ** 63n - 1n };
+/** As registers hold unsigned 64-bit numbers: the greatest has all bits set. */
+const uint64Neutral: Record<Reduction, bigint> = { ...longNeutral, max: 0n, min: -1n };
 
 export function reduceKernel(isa: Isa, spec: ReduceSpec): TaskedKernel {
   const { before, after, operation, valid } = spec;
@@ -81,10 +84,10 @@ export function reduceKernel(isa: Isa, spec: ReduceSpec): TaskedKernel {
   const isLong = mode.kind === 'scalar' && float !== 'float32' && float !== 'float64';
   const fresh = (): Lane =>
     isLong
-      ? { kind: 'long', reg: b.long(longNeutral[operation]) }
+      ? { kind: 'long', reg: b.long((float === 'uint64' ? uint64Neutral : longNeutral)[operation]) }
       : { kind: 'vec', elem, reg: b.variable(elem, neutral[operation]) };
   const combine = (into: Lane, term: Lane): void => {
-    if (into.kind === 'long') combineLong(b, operation, into.reg, (term as { reg: Long }).reg);
+    if (into.kind === 'long') combineLong(b, operation, float, into.reg, (term as { reg: Long }).reg);
     else combineVec(b, elem, operation, spec.propagateNaN, into.reg as Vec, (term as { reg: Vec }).reg);
   };
 
@@ -201,7 +204,7 @@ export function reduceKernel(isa: Isa, spec: ReduceSpec): TaskedKernel {
       const op = operation === 'max' ? 'reduceMax' : operation === 'min' ? 'reduceMin' : 'reduceAdd';
       value = { ...sum, reg: spec.propagateNaN && op !== 'reduceAdd' ? reduceWithNaN(b, elem, op, sum.reg) : b.reduce(op, elem, sum.reg) };
     }
-    if (operation === 'mean') value = divide(b, value, count);
+    if (operation === 'mean') value = divide(b, value, count, float);
     const others = after.leaves.slice(1).map((leaf, j) => {
       const i = leafCount + j;
       return emitLeaf(b, mode, leaf, pointers[i], acrossReduced ? 0 : stride(i, laneAxis), offsetOf(i, position), lanesRead(i, position));
@@ -312,10 +315,10 @@ function combineVec(b: KernelBuilder, elem: 'f32' | 'f64', operation: Reduction,
   }
 }
 
-function combineLong(b: KernelBuilder, operation: Reduction, into: Long, term: Long): void {
+function combineLong(b: KernelBuilder, operation: Reduction, dtype: DType, into: Long, term: Long): void {
   if (operation === 'sum' || operation === 'mean') b.integer('iadd', into, term, into);
   else if (operation === 'prod') b.integer('imul', into, term, into);
-  else b.move(b.iselect(b.icompare(operation === 'max' ? 'gt' : 'lt', term, into), term, into), into);
+  else b.move(b.iselect(compareLongs(b, dtype, operation === 'max' ? 'gt' : 'lt', term, into), term, into), into);
 }
 
 /** The extremum of the lanes, or NaN where a lane is NaN (the sum of NaN and anything is NaN). */
@@ -326,8 +329,11 @@ function reduceWithNaN(b: KernelBuilder, elem: 'f32' | 'f64', op: 'reduceMax' | 
   return b.select(elem, b.compare(elem, 'gt', marks, b.splat(elem, 0)), b.splat(elem, NaN), extremum);
 }
 
-function divide(b: KernelBuilder, sum: Lane, count: number): Lane {
-  if (sum.kind === 'long') return { kind: 'long', reg: b.integer('idiv', sum.reg, count) };
+function divide(b: KernelBuilder, sum: Lane, count: number, dtype: DType): Lane {
+  if (sum.kind === 'long') {
+    const reg = dtype === 'uint64' ? unsignedDivide(b, sum.reg, b.long(BigInt(count))) : b.integer('idiv', sum.reg, count);
+    return { kind: 'long', reg };
+  }
   if (sum.kind === 'mask') throw new Error('a mean of booleans');
   return { ...sum, reg: b.div(sum.elem, sum.reg, b.splat(sum.elem, count)) };
 }

@@ -60,9 +60,33 @@ export function integerModulo(b: KernelBuilder, x: Long, y: Long): Long {
   return b.iselect(b.icompare('eq', r, 0), r, moved);
 }
 
+const topBit = -(2n ** 63n);
+/** Unsigned numbers in the order of signed ones; the other way round again. */
+export const reordered = (b: KernelBuilder, x: Long): Long => b.integer('ixor', x, b.long(topBit));
+
+/** x / y of unsigned numbers; 0 where y is 0. By signed division: Warren, Hacker's Delight, 9-3. */
+export function unsignedDivide(b: KernelBuilder, x: Long, y: Long): Long {
+  const positive = b.iselect(b.icompare('gt', y, 0), y, b.long(1n));
+  const estimate = b.integer('ishl', b.integer('idiv', halved(b, x), positive), 1);
+  const rest = b.integer('isub', x, b.integer('imul', estimate, positive));
+  const quotient = b.integer('iadd', estimate, b.extend(b.icompare('ge', reordered(b, rest), reordered(b, positive))));
+  // A divisor of 2^63 or more goes in once or not at all.
+  const once = b.extend(b.icompare('ge', reordered(b, x), reordered(b, y)));
+  return b.iselect(b.icompare('lt', y, 0), once, b.iselect(b.icompare('eq', y, 0), b.long(0n), quotient));
+}
+
+/** x % y of unsigned numbers; 0 where y is 0. */
+export function unsignedRemainder(b: KernelBuilder, x: Long, y: Long): Long {
+  const rest = b.integer('isub', x, b.integer('imul', unsignedDivide(b, x, y), y));
+  return b.iselect(b.icompare('eq', y, 0), b.long(0n), rest);
+}
+
+/** x >>> 1 */
+export const halved = (b: KernelBuilder, x: Long): Long => b.integer('iand', b.integer('isar', x, 1), b.long(~topBit));
+
 /** x to the power y modulo 2^64, by squaring; negative powers truncate to 0 but for those of 1 and -1. */
-export function integerPower(b: KernelBuilder, x: Long, y: Long): Long {
-  const isNegative = b.icompare('lt', y, 0);
+export function integerPower(b: KernelBuilder, x: Long, y: Long, unsignedPower = false): Long {
+  const isNegative = unsignedPower ? b.int(0) : b.icompare('lt', y, 0);
   const result = b.long(1n);
   const square = b.move(x);
   const rest = b.move(b.iselect(isNegative, b.integer('iand', y, 1), y));
@@ -71,7 +95,7 @@ export function integerPower(b: KernelBuilder, x: Long, y: Long): Long {
     const isOdd = b.icompare('ne', b.integer('iand', rest, 1), 0);
     b.move(b.iselect(isOdd, b.integer('imul', result, square), result), result);
     b.integer('imul', square, square, square);
-    b.integer('isar', rest, 1, rest);
+    b.move(halved(b, rest), rest);
   });
   // For a negative power `result` is that of its last bit, which is right for 1 and -1.
   const isUnit = b.integer('ior', b.icompare('eq', x, 1), b.icompare('eq', x, -1));

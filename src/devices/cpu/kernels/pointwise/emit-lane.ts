@@ -4,8 +4,8 @@
  * lane 0 of a vector, everything else a 64-bit integer, bools 0 or 1.
  */
 import type { DType } from '../../../../graph/index.ts';
-import type { Int, KernelBuilder, Long, Mask, Mem, Vec } from '../../codegen/index.ts';
-import type { FloatElem } from '../math/index.ts';
+import type { Int, KernelBuilder, Long, Mask, Mem, Pred, Vec } from '../../codegen/index.ts';
+import { type FloatElem, halved, reordered } from '../math/index.ts';
 
 export type Lane =
   | { readonly kind: 'vec'; readonly elem: FloatElem; readonly reg: Vec }
@@ -21,7 +21,7 @@ interface Integer {
   readonly width: 8 | 16 | 32 | 64;
   readonly unsigned: boolean;
 }
-/** Integer dtypes that a signed 64-bit register can hold. */
+/** Integer dtypes as 64-bit registers hold them: as numbers, but for uint64, whose upper half looks negative. */
 const integers: Partial<Record<DType, Integer>> = {
   bool: { width: 8, unsigned: true },
   int8: { width: 8, unsigned: false },
@@ -31,6 +31,7 @@ const integers: Partial<Record<DType, Integer>> = {
   int32: { width: 32, unsigned: false },
   uint32: { width: 32, unsigned: true },
   int64: { width: 64, unsigned: false },
+  uint64: { width: 64, unsigned: true },
 };
 
 /** Whether emitted code can hold values of this dtype. */
@@ -68,7 +69,7 @@ export function emitLoad(b: KernelBuilder, mode: EmitMode, dtype: DType, mem: Me
   }
   if (elem) return vec(elem, b.load(elem, mem, 1));
   const { width, unsigned } = integerOf(dtype);
-  return long(b.iload('long', mem, width, unsigned));
+  return long(b.iload('long', mem, width, unsigned && width < 64));
 }
 
 /** Writes an element (scalar mode) or the first `count` lanes of a vector. */
@@ -96,6 +97,12 @@ export function asMask(b: KernelBuilder, elem: FloatElem, lane: Lane): Mask {
   return b.compare(elem, 'ne', b.laneFromLong(elem, asLong(lane)), b.splat(elem, 0));
 }
 
+// ---- order
+
+/** 1 where `a pred c`, for integers of a dtype. */
+export const compareLongs = (b: KernelBuilder, dtype: DType, pred: Pred, a: Long, c: Long): Int =>
+  dtype === 'uint64' ? b.icompare(pred, reordered(b, a), reordered(b, c)) : b.icompare(pred, a, c);
+
 // ---- casts
 
 /** Keeps as many low bits as the dtype has. */
@@ -119,12 +126,29 @@ function toInteger(b: KernelBuilder, dtype: DType, elem: FloatElem, a: Vec): Lon
     b.compare(elem, 'lt', a, b.splat(elem, Number(high + 1n))),
     b.compare(elem, 'ge', a, b.splat(elem, Number(low))),
   );
-  const converted = b.laneToLong(elem, b.select(elem, inside, a, b.splat(elem, 0)));
-  return b.iselect(above, b.long(high), b.iselect(below, b.long(low), converted));
+  const converted = toLong(b, elem, b.select(elem, inside, a, b.splat(elem, 0)), dtype);
+  return b.iselect(above, b.long(BigInt.asIntN(64, high)), b.iselect(below, b.long(low), converted));
 }
 
-/** The value as another dtype. */
-export function castLane(b: KernelBuilder, mode: EmitMode, lane: Lane, to: DType): Lane {
+/** Lane 0, which the dtype can hold, towards zero. Conversions know signed numbers alone: from 2^63 on, less 2^63. */
+function toLong(b: KernelBuilder, elem: FloatElem, a: Vec, dtype: DType): Long {
+  if (dtype !== 'uint64') return b.laneToLong(elem, a);
+  const top = b.splat(elem, 2 ** 63);
+  const isLarge = b.compare(elem, 'ge', a, top);
+  const low = b.laneToLong(elem, b.select(elem, isLarge, b.sub(elem, a, top), a));
+  return b.iselect(lane0(b, elem, isLarge), reordered(b, low), low);
+}
+
+/** An integer as a float, rounded once: half of a large unsigned number, its last bit a sign of what was lost, twice. */
+function toFloat(b: KernelBuilder, elem: FloatElem, a: Long, from: DType | undefined): Vec {
+  if (from !== 'uint64') return b.laneFromLong(elem, a);
+  const half = b.laneFromLong(elem, b.integer('ior', halved(b, a), b.integer('iand', a, 1)));
+  const isLarge = b.compare(elem, 'lt', b.laneFromLong(elem, a), b.splat(elem, 0));
+  return b.select(elem, isLarge, b.add(elem, half, half), b.laneFromLong(elem, a));
+}
+
+/** The value as another dtype. An integer's own dtype matters where it may be uint64. */
+export function castLane(b: KernelBuilder, mode: EmitMode, lane: Lane, to: DType, from?: DType): Lane {
   const elem = elemOf(to);
   if (lane.kind === 'vec') {
     if (to === 'bool') return truth(b, mode, lane.elem, b.compare(lane.elem, 'ne', lane.reg, b.splat(lane.elem, 0)));
@@ -138,7 +162,7 @@ export function castLane(b: KernelBuilder, mode: EmitMode, lane: Lane, to: DType
     if (elem !== lane.elem) return notInVectors(`casts bool to ${to}`);
     return vec(elem, b.select(elem, lane.reg, b.splat(elem, 1), b.splat(elem, 0)));
   }
-  if (elem) return vec(elem, b.laneFromLong(elem, lane.reg));
+  if (elem) return vec(elem, toFloat(b, elem, lane.reg, from));
   if (to === 'bool') return long(b.extend(b.icompare('ne', lane.reg, 0)));
   return long(wrapTo(b, to, lane.reg));
 }

@@ -2,7 +2,7 @@
  * The pointwise operators of the CPU, a row each: adding one here is all there is to do. A row says what the operator does
  * to floats (whole vectors), to 64-bit integers (one at a time; the result wraps to its dtype) and to truths.
  */
-import { constantOf, type Node } from '../../../../graph/index.ts';
+import { constantOf, type Node, type Value } from '../../../../graph/index.ts';
 import type { Int, KernelBuilder, Long, Mask, Vec } from '../../codegen/index.ts';
 import * as maths from '../math/index.ts';
 import type { Floats } from '../math/index.ts';
@@ -22,6 +22,8 @@ export interface Row {
   readonly floatTest?: (f: Floats, x: readonly Vec[], node: Node) => Mask;
   readonly int?: (b: KernelBuilder, x: readonly Long[], node: Node) => Long;
   readonly intTest?: (b: KernelBuilder, x: readonly Long[]) => Int;
+  /** Instead of those, where unsigned numbers that fill all 64 bits go another way. */
+  readonly uint64?: Pick<Row, 'int' | 'intTest'>;
   readonly logic?: <T>(l: Logic<T>, x: readonly T[]) => T;
   /** For operators whose operands differ in type: all by themselves. */
   readonly emit?: (b: KernelBuilder, mode: EmitMode, node: Node, inputs: readonly Lane[]) => Lane;
@@ -40,12 +42,23 @@ const arithmetic = (float: 'add' | 'sub' | 'mul', int: 'iadd' | 'isub' | 'imul')
 const comparison = (pred: 'gt' | 'lt' | 'ge' | 'le'): Row => ({
   floatTest: (f, [x, y]) => f.compare(pred, x, y),
   intTest: (b, [x, y]) => b.icompare(pred, x, y),
+  uint64: { intTest: (b, [x, y]) => b.icompare(pred, reorder(b, x), reorder(b, y)) },
 });
-const extreme = (op: 'min' | 'max'): Row => ({
-  float: (f, x) => x.reduce((a, c) => maths.extreme(f.b, f.elem, op, a, c)),
-  int: (b, x) => x.reduce((a, c) => pick(b, op, a, c)),
+const reorder = maths.reordered;
+/** What only compares and picks, done in the order of signed numbers. */
+const inOrder = (int: NonNullable<Row['int']>): Row['uint64'] => ({
+  int: (b, x, node) => reorder(b, int(b, x.map((value) => value && reorder(b, value)), node)),
 });
+const extreme = (op: 'min' | 'max'): Row => {
+  const int: Row['int'] = (b, x) => x.reduce((a, c) => pick(b, op, a, c));
+  return { float: (f, x) => x.reduce((a, c) => maths.extreme(f.b, f.elem, op, a, c)), int, uint64: inOrder(int) };
+};
 const pick = (b: KernelBuilder, op: 'min' | 'max', x: Long, y: Long): Long => b.iselect(b.icompare(op === 'min' ? 'lt' : 'gt', x, y), x, y);
+
+function clip(b: KernelBuilder, [x, low, high]: readonly Long[]): Long {
+  const above = low ? pick(b, 'max', x, low) : x;
+  return high ? pick(b, 'min', above, high) : above;
+}
 
 const clamp01 = (f: Floats, x: Vec): Vec => f.min(f.max(x, 0), 1);
 /** negative(x) where x < 0, else x. */
@@ -60,10 +73,15 @@ export const rows: Readonly<Record<string, Row>> = {
   Add: arithmetic('add', 'iadd'),
   Sub: arithmetic('sub', 'isub'),
   Mul: arithmetic('mul', 'imul'),
-  Div: { float: (f, [x, y]) => f.div(x, y), int: (b, [x, y]) => maths.integerDivide(b, x, y) },
+  Div: {
+    float: (f, [x, y]) => f.div(x, y),
+    int: (b, [x, y]) => maths.integerDivide(b, x, y),
+    uint64: { int: (b, [x, y]) => maths.unsignedDivide(b, x, y) },
+  },
   Mod: {
     float: (f, [x, y]) => maths.fmod(f.b, f.elem, x, y),
     int: (b, [x, y], node) => (node.attrs.fmod ? maths.integerRemainder(b, x, y) : maths.integerModulo(b, x, y)),
+    uint64: { int: (b, [x, y]) => maths.unsignedRemainder(b, x, y) },
   },
   Pow: { emit: emitPow },
   Min: extreme('min'),
@@ -71,10 +89,15 @@ export const rows: Readonly<Record<string, Row>> = {
   Sum: { float: (f, x) => x.reduce((a, c) => f.add(a, c)) },
   Mean: { float: (f, x) => f.div(x.reduce((a, c) => f.add(a, c)), x.length) },
   Neg: { float: (f, [x]) => f.neg(x), int: (b, [x]) => b.integer('isub', b.long(0n), x) },
-  Abs: { float: (f, [x]) => f.abs(x), int: (b, [x]) => b.iselect(b.icompare('lt', x, 0), b.integer('isub', b.long(0n), x), x) },
+  Abs: {
+    float: (f, [x]) => f.abs(x),
+    int: (b, [x]) => b.iselect(b.icompare('lt', x, 0), b.integer('isub', b.long(0n), x), x),
+    uint64: { int: (_, [x]) => x },
+  },
   Sign: {
     ...ofOne(maths.sign),
     int: (b, [x]) => b.extend(b.integer('isub', b.icompare('gt', x, 0), b.icompare('lt', x, 0))),
+    uint64: { int: (b, [x]) => b.extend(b.icompare('ne', x, 0)) },
   },
   Reciprocal: { float: (f, [x]) => f.div(1, x) },
   Clip: {
@@ -83,10 +106,8 @@ export const rows: Readonly<Record<string, Row>> = {
       const above = low ? f.max(x, low) : x;
       return high ? f.min(above, high) : above;
     },
-    int: (b, [x, low, high]) => {
-      const above = low ? pick(b, 'max', x, low) : x;
-      return high ? pick(b, 'min', above, high) : above;
-    },
+    int: clip,
+    uint64: inOrder(clip),
   },
 
   // ---- functions
@@ -182,7 +203,7 @@ export const rows: Readonly<Record<string, Row>> = {
   Not: { logic: (l, [p]) => l.not(p) },
 
   Where: { emit: emitWhere },
-  Cast: { emit: (b, mode, node, [x]) => castLane(b, mode, x, node.outputs[0].dtype) },
+  Cast: { emit: (b, mode, node, [x]) => castLane(b, mode, x, node.outputs[0].dtype, node.inputs[0]?.dtype) },
 };
 
 function emitWhere(b: KernelBuilder, _mode: EmitMode, _node: Node, [condition, x, y]: readonly Lane[]): Lane {
@@ -206,15 +227,17 @@ const simplePowers: Readonly<Record<number, (f: Floats, x: Vec) => Vec>> = {
 
 /** The exponent's dtype is free; the result has the base's. Integers with integers are exact, all else goes by floats. */
 function emitPow(b: KernelBuilder, mode: EmitMode, node: Node, [base, exponent]: readonly Lane[]): Lane {
-  const { dtype } = node.outputs[0];
-  if (base.kind === 'long' && exponent.kind === 'long') return long(maths.integerPower(b, base.reg, exponent.reg));
+  const [{ dtype }, power] = node.inputs as readonly Value[];
+  if (base.kind === 'long' && exponent.kind === 'long') {
+    return long(maths.integerPower(b, base.reg, exponent.reg, power.dtype === 'uint64'));
+  }
   const isWide = [...node.inputs].some((value) => value && value.dtype !== 'float32');
   const wide = isWide ? 'float64' : 'float32';
   const f = maths.floats(b, elemOf(wide)!);
-  const x = asVec(castLane(b, mode, base, wide));
-  const constant = constantOf(node.inputs[1])?.data;
+  const x = asVec(castLane(b, mode, base, wide, dtype));
+  const constant = constantOf(power)?.data;
   const simple = constant?.length === 1 ? simplePowers[Number(constant[0])] : undefined;
-  const y = simple ? undefined : asVec(castLane(b, mode, exponent, wide));
+  const y = simple ? undefined : asVec(castLane(b, mode, exponent, wide, power.dtype));
   const result = y ? maths.pow(b, f.elem, x, y) : simple!(f, x);
   return castLane(b, mode, vec(f.elem, result), dtype);
 }

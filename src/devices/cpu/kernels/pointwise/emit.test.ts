@@ -72,14 +72,14 @@ function operand(dtype: DType, turn: number, values: readonly number[] = floats)
     const j = turn === 0 ? i : turn === 1 ? i * 7 + Math.floor(i / values.length) : i * 5 + 3;
     if (kind === 'float') data[i] = values[j % values.length] as never;
     else if (kind === 'bool') data[i] = ((i >> turn) & 1) as never;
-    else if (array === (BigInt64Array as unknown)) data[i] = wholes[j % wholes.length] as never;
+    else if (dtypes[dtype].bytes === 8) data[i] = wholes[j % wholes.length] as never;
     else data[i] = Number(BigInt.asIntN(32, wholes[j % wholes.length])) as never;
   }
   return tensorData(dtype, [size], data);
 }
 
 const float: readonly DType[] = ['float32', 'float64'];
-const int: readonly DType[] = ['int32', 'int64', 'int8', 'uint8', 'int16', 'uint16', 'uint32'];
+const int: readonly DType[] = ['int32', 'int64', 'int8', 'uint8', 'int16', 'uint16', 'uint32', 'uint64'];
 const signed: readonly DType[] = ['int32', 'int64', 'int8', 'int16'];
 const numeric = [...float, ...int];
 
@@ -184,7 +184,7 @@ for (const target of targets) {
   });
 
   test(`Clip with and without bounds on ${target.name}`, () => {
-    for (const dtype of ['float32', 'float64', 'int32', 'uint8'] as DType[]) {
+    for (const dtype of ['float32', 'float64', 'int32', 'uint8', 'uint64'] as DType[]) {
       for (const [low, high] of [[-2, 3], [5, 1], [undefined, 3], [1, undefined], [undefined, undefined]]) {
         const bounds = [low, high].map((value) => (value === undefined ? null : fromNumbers(dtype, [size], new Array<number>(size).fill(Math.abs(value)))));
         const x = operand(dtype, 0);
@@ -199,7 +199,7 @@ for (const target of targets) {
   });
 
   test(`Pow of mixed types and by constants on ${target.name}`, () => {
-    const pairs: [DType, DType][] = [['float32', 'int32'], ['float32', 'int64'], ['float32', 'float64'], ['float64', 'int32'], ['int32', 'float32'], ['int64', 'int32']];
+    const pairs: [DType, DType][] = [['float32', 'int32'], ['float32', 'int64'], ['float32', 'float64'], ['float64', 'int32'], ['int32', 'float32'], ['int64', 'int32'], ['float32', 'uint64'], ['int64', 'uint64']];
     for (const [base, exponent] of pairs) {
       const node = makeNode('Pow', [input('x', base, [size]), input('y', exponent, [size])]);
       check(target, node, [operand(base, 0), operand(exponent, 1)], [scalar], 4);

@@ -54,8 +54,9 @@ export function emitNode(b: KernelBuilder, mode: EmitMode, node: Node, inputs: r
     return long(row.logic(longs(b), inputs.map((lane) => asLong(lane as Lane))));
   } else if (first.kind === 'long') {
     const x = inputs.map((lane) => lane && asLong(lane)) as Long[];
-    if (row.int) return wrapped(b, node, long(row.int(b, x, node)));
-    if (row.intTest) return long(b.extend(row.intTest(b, x)));
+    const { int, intTest } = { ...row, ...(dtype === 'uint64' ? row.uint64 : undefined) };
+    if (int) return wrapped(b, node, long(int(b, x, node)));
+    if (intTest) return long(b.extend(intTest(b, x)));
   }
   throw new Error(`pointwise: ${node.op} of ${dtype} cannot be emitted in ${mode.kind} mode`);
 }
