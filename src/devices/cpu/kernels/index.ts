@@ -7,7 +7,7 @@ export { gemmKernel, type GemmSpec, tileGemm } from './gemm.ts';
 export { mapKernel, type MapSpec, type TaskedKernel } from './map.ts';
 export type { StridedOperand } from './nest.ts';
 export { type IndexDType, placesKernel, type PlacesSpec } from './places.ts';
-export { canVectorise, emittableOps } from './pointwise/index.ts';
+export { canEmit, canVectorise, emittableOps } from './pointwise/index.ts';
 export { reduceKernel, type ReduceSpec, type Reduction } from './reduce.ts';
 export { scanKernel, scanLines, type ScanSpec } from './scan.ts';
 export { takeKernel, type TakeSpec } from './take.ts';

@@ -1,5 +1,5 @@
 /** graph -> plan: fusion groups, layouts, kernels and steps. */
-import { type Graph, type Node, topologicalOrder, type Value } from '../../../graph/index.ts';
+import { formatType, type Graph, type Node, topologicalOrder, type Value } from '../../../graph/index.ts';
 import { convGeometry, poolGeometry } from '../../../ops/index.ts';
 import type { Isa, KernelCode } from '../codegen/index.ts';
 import { blockChannels } from '../kernels/index.ts';
@@ -13,7 +13,7 @@ import { moveOps, padHalo, viewOps } from './lower/movement.ts';
 import { lowerPool, lowerPoolIndices, poolFill } from './lower/pool.ts';
 import { lowerReduce } from './lower/reduce.ts';
 import { type Halo, type PlannedStep, Planner } from './planner.ts';
-import { isNative, prepare } from './prepare.ts';
+import { prepare, runs } from './prepare.ts';
 import { broadcastView, type View } from './view.ts';
 
 export { PlanError } from './errors.ts';
@@ -83,9 +83,9 @@ const secondsRead = (graph: Graph, order: readonly Node[]): Set<Node> => {
 };
 
 function refuseUnsupported(order: readonly Node[], seconds: ReadonlySet<Node>): void {
-  const refused = order.filter((node) => !isNative(node.op) || (seconds.has(node) && !(node.op in secondResults)));
+  const refused = order.filter((node) => !runs(node) || (seconds.has(node) && !(node.op in secondResults)));
   if (refused.length === 0) return;
-  const list = refused.map((node) => `${node.op}${seconds.has(node) ? ' with more than one result' : ''} '${node.name}'`);
+  const list = refused.map((node) => `${node.op}${seconds.has(node) ? ' with more than one result' : ''} '${node.name}' (${node.outputs.map(formatType).join(', ')})`);
   throw new PlanError(`operators that the CPU device does not run: ${list.join(', ')}`);
 }
 

@@ -12,7 +12,7 @@ import {
   type Pass,
   runPasses,
 } from '../../../optimize/index.ts';
-import { blockChannels, emittableOps } from '../kernels/index.ts';
+import { blockChannels, canEmit, emittableOps } from '../kernels/index.ts';
 import { anchorRules } from './fuse.ts';
 import { hasPhases } from './lower/conv-transpose.ts';
 import { moveOps, viewOps } from './lower/movement.ts';
@@ -20,12 +20,19 @@ import { moveOps, viewOps } from './lower/movement.ts';
 export const isNative = (op: string): boolean =>
   op in anchorRules || op in viewOps || op in moveOps || emittableOps.has(op) || op === 'Constant' || op === 'Input';
 
+/** Whether the device runs a node: its operator, on its element types. Views and copies take any, arithmetic no half floats. */
+export function runs(node: Node): boolean {
+  if (emittableOps.has(node.op)) return canEmit(node);
+  const isHalf = (value: Value | null) => value?.dtype === 'float16' || value?.dtype === 'bfloat16';
+  return isNative(node.op) && !(node.op in anchorRules && [...node.inputs, ...node.outputs].some(isHalf));
+}
+
 export const prepare = (graph: Graph): Graph => runPasses(graph, passes);
 
 /** The second fold makes constants of what decompositions compute from constants; the passes after it look for those. */
 const passes: readonly Pass[] = [
   { name: 'fold', run: foldConstants },
-  { name: 'decompose', run: (graph) => decompose(graph, (node) => isNative(node.op), (node) => own[node.op]?.(node)) },
+  { name: 'decompose', run: (graph) => decompose(graph, runs, (node) => own[node.op]?.(node)) },
   { name: 'fold', run: foldConstants },
   { name: 'eliminate', run: eliminate },
   { name: 'commonSubexpressions', run: commonSubexpressions },
