@@ -2,10 +2,9 @@
  * The kernel language's instructions: what the builder writes and the back ends (x64, wasm) translate. A kernel is a flat
  * list over virtual registers with structured loops and ifs; registers may be written more than once (no SSA).
  */
-import type { Isa } from './isa.ts';
+import type { Elem, Isa } from './isa.ts';
 
-/** Element type of a vector operation. */
-export type Elem = 'f32' | 'f64' | 'i32' | 'i64';
+export type { Elem } from './isa.ts';
 
 /**
  * `int` is address-sized (64 bits on x64, 32 on wasm): pointers, counters, flags. `long` is a 64-bit integer that holds data.

@@ -1,6 +1,7 @@
 /** Instruction sets a kernel can be compiled for: what a kernel's author needs to know of each, as data. */
-import type { Elem } from './ir.ts';
 
+/** Element type of a vector operation. */
+export type Elem = 'f32' | 'f64' | 'i32' | 'i64';
 export type IsaName = 'avx512' | 'avx2' | 'wasm';
 
 export interface Isa {
@@ -23,7 +24,7 @@ export const lanesOf = (isa: Isa, elem: Elem): number => isa.vectorBytes / bytes
 export const isas: Readonly<Record<IsaName, Isa>> = {
   avx512: { name: 'avx512', vectorBytes: 64, vectorRegisters: 32, intRegisters: 13, fma: true, splatOperands: true },
   avx2: { name: 'avx2', vectorBytes: 32, vectorRegisters: 16, intRegisters: 13, fma: true, splatOperands: false },
-  wasm: { name: 'wasm', vectorBytes: 16, vectorRegisters: 16, intRegisters: 13, fma: false, splatOperands: false },
+  wasm: { name: 'wasm', vectorBytes: 16, vectorRegisters: 15, intRegisters: 13, fma: false, splatOperands: false },
 };
 
 /** wasm where the running engine has relaxed SIMD: fma rounds once. */
