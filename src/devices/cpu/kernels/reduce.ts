@@ -43,7 +43,15 @@ const longNeutral: Record<Reduction, bigint> = { sum: 0n, mean: 0n, prod: 1n, ma
 /** As registers hold unsigned 64-bit numbers: the greatest has all bits set. */
 const uint64Neutral: Record<Reduction, bigint> = { ...longNeutral, max: 0n, min: -1n };
 
-export function reduceKernel(isa: Isa, spec: ReduceSpec): TaskedKernel {
+/** A partial last block counts as whole lanes only where somebody writes its padding. */
+function withoutPadding(spec: ReduceSpec): ReduceSpec {
+  const results = spec.operands.slice(spec.operands.length - spec.after.results.length);
+  if (spec.valid === undefined || results.some(({ padded }) => padded)) return spec;
+  return { ...spec, kept: [...spec.kept.slice(0, -1), spec.valid], valid: undefined };
+}
+
+export function reduceKernel(isa: Isa, given: ReduceSpec): TaskedKernel {
+  const spec = withoutPadding(given);
   const { before, after, operation, valid } = spec;
   const axes = coalesce(
     { extents: [...spec.kept, ...spec.reduced], operands: spec.operands },

@@ -215,7 +215,7 @@ export class Planner {
     const blockAxis = results[0].block?.axis ?? spread.find(({ block }) => block)?.block?.axis;
     const aligned = spread.map((view, i) => (view.block && view.block.axis !== blockAxis ? broadcastView(this.contiguousView(leaves[i], label.name), shape) : view));
     const views = [...aligned, ...results];
-    const pieces = piecesOf(shape, views);
+    const pieces = piecesOf(shape, views, results.length);
     if (!pieces) throw new PlanError(`${label.op} '${label.name}': results blocked along different axes`);
     for (const piece of pieces) {
       const spec = { name: kernelName(label.op, shape), extents: piece.extents, expression, operands: piece.operands, valid: piece.valid };

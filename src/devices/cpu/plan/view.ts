@@ -163,9 +163,10 @@ export interface Piece {
 /**
  * The nests that cover `shape` for views of that shape: one where none is blocked; else the blocked axis becomes two, the
  * lanes of a block last (before axis `end`), and a partial last block is a nest of its own.
+ * @param written how many of the views, at the end, are written: along an axis of one element no lanes but that one are theirs
  * @returns undefined where views are blocked along different axes
  */
-export function piecesOf(shape: Shape, views: readonly View[], end = shape.length): Piece[] | undefined {
+export function piecesOf(shape: Shape, views: readonly View[], written: number, end = shape.length): Piece[] | undefined {
   const axes = new Set(views.flatMap(({ block }) => (block ? [block.axis] : [])));
   if (axes.size === 0) {
     return [{ extents: shape, operands: views.map(({ dtype, strides, offset }) => ({ dtype, strides, offset })) }];
@@ -183,11 +184,11 @@ export function piecesOf(shape: Shape, views: readonly View[], end = shape.lengt
   const blockStride = (view: View) => view.block?.stride ?? view.strides[axis] * blockChannels;
   const piece = (blocks: number, from: number, valid?: number): Piece => ({
     extents: insert(shape, blocks, blockChannels),
-    operands: views.map((view) => ({
+    operands: views.map((view, i) => ({
       dtype: view.dtype,
       strides: insert(view.strides, blockStride(view), view.strides[axis]),
       offset: view.offset + from * blockStride(view),
-      padded: view.block !== undefined || view.strides[axis] === 0,
+      padded: view.block !== undefined || (view.strides[axis] === 0 && i < views.length - written),
     })),
     valid,
   });

@@ -35,8 +35,10 @@ export function lowerReduction(p: Planner, plan: ReductionPlan): View {
     shape,
     strides: [...view.strides, ...reduced.map(() => 0)],
   });
-  const views = [...plan.beforeViews, ...plan.afterViews.map(overAll), overAll(out)];
-  const pieces = piecesOf(shape, views, keptRank) ?? piecesOf(shape, views.map((view) => (view === views.at(-1) ? view : plainOf(p, view, plan.label.name))), keptRank);
+  // A blocked result is computed in lanes of channels, which all operands must have.
+  const inLanes = (view: View): View => (out.block && view.strides[out.block.axis] > 1 ? p.blockedView(view, out.block.axis, plan.label.name) : view);
+  const views = [...plan.beforeViews, ...plan.afterViews.map((view) => overAll(inLanes(view))), overAll(out)];
+  const pieces = piecesOf(shape, views, 1, keptRank) ?? piecesOf(shape, views.map((view) => (view === views.at(-1) ? view : plainOf(p, view, plan.label.name))), 1, keptRank);
   if (!pieces) throw new Error(`${plan.label.op} '${plan.label.name}': a reduction of blocked views along different axes`);
   for (const piece of pieces) {
     const extra = piece.extents.length - shape.length;
