@@ -5,4 +5,4 @@ import { openSession } from './onnxruntime.mjs';
 
 /** @type {import('../types.ts').Backend['open']} */
 export const open = (request) =>
-  openSession(ort, request, { executionProviders: ['cpu'], intraOpNumThreads: request.threads, interOpNumThreads: 1 });
+  openSession(ort, request, { executionProviders: ['cpu'], intraOpNumThreads: request.threads, interOpNumThreads: 1 }, { intoFetches: true });

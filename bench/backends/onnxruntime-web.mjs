@@ -10,5 +10,5 @@ import { openSession } from './onnxruntime.mjs';
 export function open(request) {
   ort.env.wasm.numThreads = request.threads;
   ort.env.wasm.proxy = false;
-  return openSession(ort, request, { executionProviders: ['wasm'] });
+  return openSession(ort, request, { executionProviders: ['wasm'] }, { intoFetches: false }); // it leaves them as they are (1.30)
 }
