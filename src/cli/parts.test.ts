@@ -4,7 +4,7 @@ import { explain } from './failure.ts';
 import { latencies, measure } from './measure.ts';
 import { perChannel, shapeOf } from './options.ts';
 import { concreteShapes, sampleInput } from './shapes.ts';
-import { bar, clip, columns, formatBytes, formatMs, makeTerminal, styleFor } from './terminal.ts';
+import { bar, clip, columns, formatBytes, formatMs, makeTerminal, styleFor, wrap } from './terminal.ts';
 import { startProgress } from './progress.ts';
 
 const shapesOf = (shape: ModelInput['shape'], wishes = {}) => concreteShapes({ inputs: [{ name: 'x', dtype: 'float32', shape }] }, wishes).x;
@@ -81,6 +81,11 @@ describe('writing', () => {
 
   test('columns are as wide as they need to be', () => {
     expect(columns([['a', '1', 'x'], ['long', '100', '']], ' >')).toEqual(['a       1  x', 'long  100  ']);
+  });
+
+  test('words wrap whole', () => {
+    expect(wrap('a bc def ghij', 6)).toEqual(['a bc', 'def', 'ghij']);
+    expect([wrap('', 5), wrap('incomprehensible', 5), wrap('it is incomprehensible', 5)]).toEqual([[''], ['incomprehensible'], ['it is', 'incomprehensible']]);
   });
 
   test('long names lose their middle', () => {
