@@ -32,8 +32,10 @@ function joined(terms: readonly Value[]): Value[] {
   const others: Value[] = [];
   for (const term of terms) {
     const part = terms.length > 1 ? partOf(term) : undefined;
+    const known = part && byAxis.get(part.axis);
     if (!part) others.push(term);
-    else byAxis.set(part.axis, [...(byAxis.get(part.axis) ?? []), part]);
+    else if (known) known.push(part);
+    else byAxis.set(part.axis, [part]);
   }
   const { dtype, shape } = terms[0];
   const concats = [...byAxis].flatMap(([axis, parts]) => rows(parts).map((row) => concat(row, axis)));

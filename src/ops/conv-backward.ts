@@ -14,11 +14,6 @@ const endPads = ({ kernel, strides, dilations, padsBegin }: Window, spatial: rea
 
 const windowAttrsOf = ({ kernel, strides, dilations }: Window) => ({ kernel_shape: [...kernel], strides: [...strides], dilations: [...dilations] });
 
-/** Leaves out what negative pads at the end of the spatial axes say. */
-function cropped(x: Value, ends: readonly number[]): Value {
-  return ends.every((end) => end >= 0) ? x : apply('Pad', [x, int64s([...x.shape.map(() => 0), 0, 0, ...ends.map((end) => Math.min(0, end))])]);
-}
-
 /** The input's cotangent: every element of dy spread over its window by the weights. The weights' layout is as it was. */
 export function convBackwardData(dy: Value, weights: Value, window: ConvWindow, spatial: readonly number[]): Value {
   const ends = endPads(window, spatial, dy.shape.slice(2));
@@ -34,8 +29,10 @@ export function convBackwardData(dy: Value, weights: Value, window: ConvWindow, 
 /** The convolution that a ConvTranspose is the backward of, over its result's axes: as many positions as it had elements. */
 export function convForward(x: Value, weights: Value, window: ConvWindow, positions: readonly number[]): Value {
   const ends = endPads(window, x.shape.slice(2), positions);
-  const pads = [...window.padsBegin, ...ends.map((end) => Math.max(0, end))];
-  return apply('Conv', [cropped(x, ends), weights], { ...windowAttrsOf(window), group: window.groups, pads });
+  const attrs = { ...windowAttrsOf(window), group: window.groups };
+  if (ends.every((end) => end >= 0)) return apply('Conv', [x, weights], { ...attrs, pads: [...window.padsBegin, ...ends] });
+  // Conv leaves nothing out; Pad does.
+  return apply('Conv', [apply('Pad', [x, int64s([0, 0, ...window.padsBegin, 0, 0, ...ends])]), weights], attrs);
 }
 
 /** The weights' cotangent, [out, in / group, kernel]: of Conv(x, w), or of ConvTranspose with x and dy exchanged. */
@@ -118,13 +115,30 @@ defineOp({
     }
     return [fromElements(type, result)];
   },
-  decompose: (node) => [asConvolution(node)],
+  decompose(node) {
+    const { kernel, groups } = convBackwardWeightsGeometry(node);
+    return [sizeOf(kernel) === 1 && groups === 1 ? asProduct(node) : asConvolution(node)];
+  },
   gradient(node, [dw]) {
     const [x, dy] = node.inputs as Value[];
     const g = convBackwardWeightsGeometry(node);
     return [convBackwardData(dy, dw!, g, g.spatial), convForward(x, dw!, g, g.outSpatial)];
   },
 });
+
+/** Of a kernel of one element: one matrix product over all images and positions. */
+function asProduct(node: Node): Value {
+  const [x, dy] = node.inputs as Value[];
+  const { n, inChannels, outChannels, outSpatial, strides, padsBegin, padsEnd } = convBackwardWeightsGeometry(node);
+  const axes = int64s(strides.map((_, axis) => axis + 2));
+  const padded = apply('Pad', [x, int64s([0, 0, ...padsBegin, 0, 0, ...padsEnd])]);
+  const isDense = strides.every((stride) => stride === 1);
+  const read = isDense ? padded : apply('Slice', [padded, int64s(strides.map(() => 0)), int64s(padded.shape.slice(2)), axes, int64s(strides)]);
+  const count = sizeOf(outSpatial);
+  const rows = reshape(transposed(reshape(dy, [n, outChannels, count]), [1, 0, 2]), [outChannels, n * count]);
+  const columns = reshape(transposed(reshape(read, [n, inChannels, count]), [0, 2, 1]), [n * count, inChannels]);
+  return reshape(apply('MatMul', [rows, columns]), node.outputs[0].shape);
+}
 
 /** The convolution of x by dy with batch and channels exchanged, and so stride and dilation. */
 function asConvolution(node: Node): Value {

@@ -250,6 +250,7 @@ const table: Readonly<Record<string, readonly Row[]>> = {
     [[x(2, 4, 5), x(6, 2, 2)], { group: 2, dilations: [2], pads: [1, 1] }],
     [[x(2, 3, 4, 4), x(3, 1, 3, 3), x(3)], { group: 3, pads: [1, 1, 1, 1] }],
     [[x(1, 1, 6), x(1, 1, 2)], { strides: [3] }],
+    [[x(2, 3, 4, 5), x(2, 3, 1, 1)], { strides: [2, 2] }],
     [[x(1, 1, 7), x(1, 1, 3)], { strides: [2], auto_pad: 'SAME_UPPER' }],
     [[x(1, 1, 3, 3, 3), x(2, 1, 2, 2, 2)], { strides: [1, 2, 1] }],
     [[x(2, 2, 8), x(2, 2, 2)], { strides: [3], dilations: [3], pads: [1, 0] }],
@@ -262,6 +263,8 @@ const table: Readonly<Record<string, readonly Row[]>> = {
     [[x(1, 1, 3), x(1, 1, 3)], { strides: [2], auto_pad: 'SAME_LOWER' }],
   ],
   ConvBackwardWeights: [
+    [[x(2, 2, 3), x(2, 3, 3)], { kernel_shape: [1], strides: [1], dilations: [1], pads: [0] }],
+    [[x(2, 2, 5, 3), x(2, 3, 3, 4)], { kernel_shape: [1, 1], strides: [2, 1], dilations: [1, 1], pads: [1, 0] }],
     [[x(2, 2, 5), x(2, 3, 3)], { kernel_shape: [3], strides: [1], dilations: [1], pads: [0] }],
     [[x(2, 4, 5), x(2, 2, 3)], { kernel_shape: [2], strides: [2], dilations: [1], pads: [1], group: 2 }],
     [[x(1, 1, 4, 4), x(1, 2, 2, 3)], { kernel_shape: [2, 2], strides: [2, 1], dilations: [1, 2], pads: [0, 1] }],
