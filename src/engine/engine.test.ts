@@ -62,6 +62,21 @@ describe('infer', () => {
   });
 });
 
+test('the CPU runs what no device is named for; asynchronous runs keep their inputs apart', async () => {
+  const model = compileModel(doubling, 'cpu', { threads: 1 });
+  const inputs = Array.from({ length: 5 }, (_, i) => tensorData('float32', [2, 3], new Float32Array(6).fill(i)));
+  const running = inputs.map((x) => model.inferAsync(x));
+  inputs[4].data.fill(99 as never);
+  const results = await Promise.all(running);
+  expect(results.map(({ y }) => y.data[5])).toEqual([0, 2, 4, 6, 8]);
+  expect(compileModel(doubling).infer(rows(1)).y.data).toEqual(new Float32Array([0, 2, 4]));
+  const into = tensorData('float32', [1, 3], new Float32Array(3));
+  expect(model.infer(rows(1), { into: { y: into }, profile: true }).y.data).toBe(into.data);
+  expect(into.data).toEqual(new Float32Array([0, 2, 4]));
+  expect(model.profile()).toMatchObject([{ op: 'Add', threads: 1 }]);
+  model.dispose();
+});
+
 describe('Executables', () => {
   test('are made once for each set of shapes', () => {
     const device = referenceDevice();
