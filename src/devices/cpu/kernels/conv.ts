@@ -59,6 +59,12 @@ export interface ConvTiling {
 /** Multiply-adds a task should have at least. */
 const grain = 512 * 1024;
 
+/**
+ * Bytes of input lines a task reads at most: all channel groups read them one after the other, and should find them in the
+ * second-level cache (ResNet-50, batch 8, two threads: 174 ms -> 154 ms).
+ */
+const linesBytes = 256 * 1024;
+
 /** Widths as equal as can be, none above `most`. */
 function evenParts(total: number, most: number): [number, number][] {
   const parts = Math.ceil(total / most);
@@ -129,7 +135,9 @@ export function convKernel(isa: Isa, spec: ConvSpec, tiling: ConvTiling): Tasked
   const wanted = Math.max(1, Math.min(maxTasks, Math.floor(work / grain)));
   const weightsLead = groupsInAll * groupWidth * terms > spec.batch * spec.groups * spec.blocks * spec.blockSize * pixelsRead(spec);
   const enough = weightsLead ? Math.min(wanted, fewTasks) : wanted;
-  const wantedChunks = Math.ceil(enough / (spec.batch * groupsInAll));
+  const imageBytes = spec.groups * spec.blocks * spec.blockSize * pixelsRead(spec) * 4;
+  const inCache = weightsLead ? 1 : Math.ceil(imageBytes / linesBytes);
+  const wantedChunks = Math.max(inCache, Math.ceil(enough / (spec.batch * groupsInAll)));
   const chunk = Math.ceil(units / Math.min(units, wantedChunks));
   const chunks = Math.ceil(units / chunk);
   const tasks = groupsInAll * spec.batch * chunks;
