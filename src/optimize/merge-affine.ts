@@ -24,6 +24,7 @@ interface Affine {
 /** Which axis of an anchor's result the channels are, counted from the last. */
 const channelFromEnd: Readonly<Record<string, (rank: number) => number>> = {
   Conv: (rank) => rank - 2,
+  ConvTranspose: (rank) => rank - 2,
   MatMul: () => 0,
 };
 

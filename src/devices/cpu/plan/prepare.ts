@@ -7,6 +7,7 @@ import {
   decompose,
   eliminate,
   foldConstants,
+  hardSwish,
   mergeAffine,
   mergePads,
   type Pass,
@@ -37,6 +38,7 @@ const passes: readonly Pass[] = [
   { name: 'eliminate', run: eliminate },
   { name: 'commonSubexpressions', run: commonSubexpressions },
   { name: 'mergePads', run: mergePads },
+  { name: 'hardSwish', run: hardSwish },
   { name: 'mergeAffine', run: mergeAffine },
 ];
 
