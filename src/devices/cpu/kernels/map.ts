@@ -54,6 +54,8 @@ function cheapestLast(axes: Axes, lanes: number, resultCount: number): Axes {
   const { extents, operands } = axes;
   const firstResult = operands.length - resultCount;
   const cost = (axis: number): number => {
+    // Lanes are reached by constant offsets of 31 bits.
+    if (operands.some(({ strides }) => Math.abs(strides[axis]) > 2 ** 22)) return Infinity;
     const vectors = Math.ceil(extents[axis] / lanes) / extents[axis];
     const access = operands.map(({ strides }, i) => {
       if (strides[axis] === 0 || strides[axis] === 1) return vectors;
