@@ -86,6 +86,7 @@ describe('subgradients are those of PyTorch:', () => {
     ['0 to the power 2', (v) => apply('Pow', [v, bound(2)]), [0, 1, 2], [0, 2, 4]],
     ['the exponent of 0', (v) => apply('Pow', [bound(0), v]), [1, 2, 3], [0, 0, 0]],
     ['ReduceProd of zeros', (v) => apply('ReduceProd', [v]), [0, 3, 4], [12, 0, 0]],
+    ['what a dilated window finds beyond the edge goes nowhere', (v) => apply('MaxPool', [apply('Reshape', [v, ints(1, 1, 3)])], { kernel_shape: [2], dilations: [4], pads: [3, 3] }), [1, 2, 3], [1, 2, 1]],
     ['the first of equal elements is pooled', (v) => apply('MaxPool', [apply('Reshape', [v, ints(1, 1, 3)])], { kernel_shape: [2] }), [2, 2, 2], [1, 1, 0]],
   ];
   test.each(rows)('%s', (_name, f, at, expected) => expect(slopes(f, at)).toEqual(expected));
@@ -106,6 +107,14 @@ test('the cotangent of a matrix that a batch shares is one product', () => {
   const ops = topologicalOrder({ outputs: [{ name: '', value: gradient! }] }).map(({ op }) => op);
   expect(ops).not.toContain('ReduceSum');
   expect(ops.filter((op) => op === 'MatMul')).toHaveLength(1);
+});
+
+test('the cotangent of weights that are read transposed is made in their own order', () => {
+  const [a, w] = [input('a', 'float64', [4, 3]), input('w', 'float64', [2, 3])];
+  const turned = apply('Transpose', [w], { perm: [1, 0] });
+  const [gradient] = gradients([{ value: apply('MatMul', [a, turned]) }], [w]);
+  // Turned round twice: what eliminates that leaves the product itself.
+  expect([gradient!.node.op, gradient!.node.inputs[0]!.node.op, gradient!.node.inputs[0]!.node.inputs[0]!.shape]).toEqual(['Transpose', 'Transpose', [2, 3]]);
 });
 
 test('graphs may be deeper than the call stack', () => {

@@ -83,9 +83,13 @@ describe('AveragePoolBackward', () => {
 });
 
 describe('MaxPoolBackward', () => {
-  test('adds up what goes to one place, and drops what goes to none', () => {
-    const operands = [f64([1, 1, 4], [1, 2, 4, 8]), i64([1, 1, 4], [3, 0, 3, -1])];
-    expect(toNumbers(bothWays('MaxPoolBackward', operands, { shape: [1, 1, 5] }))).toEqual([2, 0, 0, 5, 0]);
+  test('adds up what goes to one place', () => {
+    const operands = [f64([1, 1, 4], [1, 2, 4, 8]), i64([1, 1, 4], [3, 0, 3, 4])];
+    expect(toNumbers(bothWays('MaxPoolBackward', operands, { shape: [1, 1, 5] }))).toEqual([2, 0, 0, 5, 8]);
+  });
+
+  test('wants places that there are', () => {
+    expect(() => run('MaxPoolBackward', [f64([1, 1, 1], [1]), i64([1, 1, 1], [5])], { shape: [1, 1, 5] })).toThrow('expected integers in [-5, 4], got 5');
   });
 });
 

@@ -38,7 +38,7 @@ import { slice } from './slice.ts';
 import { add, cast, div, equal, less, mul, where } from './terms.ts';
 
 /** A place along an axis of `dim` elements, counted from its end where negative. @throws GraphError outside. */
-function placeIn(index: number, dim: number): number {
+export function placeIn(index: number, dim: number): number {
   if (index < -dim || index >= dim) throw new GraphError('indices', { expected: `integers in [${-dim}, ${dim - 1}]`, got: `${index}` });
   return index < 0 ? index + dim : index;
 }

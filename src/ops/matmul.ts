@@ -17,6 +17,7 @@ import {
   optionalOperand,
   reshape,
 } from './helpers.ts';
+import { transposePerm } from './movement.ts';
 import { add, mul } from './terms.ts';
 
 /** C[batch, m, n] = A[batch, m, k] B[batch, k, n], whatever the ranks of the operands. */
@@ -99,19 +100,24 @@ defineOp({
     const dy = reshape(cotangent!, [...batch, m, n]);
     const left = reshape(a, [...a.shape.slice(0, -2), m, k]);
     const right = reshape(b, [...b.shape.slice(0, -2), k, n]);
-    const da = apply('MatMul', [dy, swapped(right)]);
+    const da = product(dy, swapped(right), isTurned(a));
     // One matrix for all of the batch, as a layer's weights are: its cotangent is one product too, of all rows at once.
     const rows = sizeOf(batch) * m;
     const isShared = right.shape.length === 2;
-    const db = apply('MatMul', isShared ? [swapped(reshape(left, [rows, k])), reshape(dy, [rows, n])] : [swapped(left), dy]);
+    const db = isShared ? product(swapped(reshape(left, [rows, k])), reshape(dy, [rows, n]), isTurned(b)) : product(swapped(left), dy, isTurned(b));
     return [reshape(sumTo(da, left.shape), a.shape), reshape(sumTo(db, right.shape), b.shape)];
   },
 });
 
-const swapped = (x: Value): Value => {
-  const axes = [...x.shape.keys()];
-  return apply('Transpose', [x], { perm: [...axes.slice(0, -2), axes.length - 1, axes.length - 2] });
-};
+const swappedAxes = ({ shape }: Value): number[] => [...shape.keys()].slice(0, -2).concat(shape.length - 1, shape.length - 2);
+
+const swapped = (x: Value): Value => apply('Transpose', [x], { perm: swappedAxes(x) });
+
+const isTurned = (x: Value): boolean => x.node.op === 'Transpose' && transposePerm(x.node).join() === swappedAxes(x).join();
+
+/** The product of two matrices, made the other way round where it will be turned round again, as weights [out, in] are. */
+const product = (a: Value, b: Value, turned: boolean): Value =>
+  turned ? swapped(apply('MatMul', [swapped(b), swapped(a)])) : apply('MatMul', [a, b]);
 
 function gemmShape(source: OpSource): Shape {
   const context = contextOf(source);

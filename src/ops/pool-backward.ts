@@ -1,16 +1,17 @@
 /** Pooling backwards: the cotangents of what MaxPool and AveragePool read, as operators that devices may run. */
 import { apply, type Attrs, constant, defineOp, sizeOf, type TensorType, type Value } from '../graph/index.ts';
 import { convBackwardData } from './conv-backward.ts';
+import { placeIn } from './gather.ts';
 import { windowWalker } from './geometry.ts';
 import { filled } from './gradient.ts';
 import { expectShape, fromElements, intsAttr, numbersOf, operand, reshape } from './helpers.ts';
 import { divisors, type PoolGeometry, poolGeometry } from './pool.ts';
-import { less, mul, where } from './terms.ts';
+import { mul } from './terms.ts';
 
 /** Attribute `shape`: that of the pooling's input. */
 const inputShape = (attrs: Attrs): readonly number[] => intsAttr(attrs, 'shape', undefined, 0);
 
-/** dX[i] = the sum of dY where indices are i, flat places in X; negative indices name no place. */
+/** dX[i] = the sum of dY where indices are i, flat places in X. */
 defineOp({
   name: 'MaxPoolBackward',
   inputs: [2, 2],
@@ -23,7 +24,7 @@ defineOp({
     const result = new Float64Array(sizeOf(type.shape));
     const places = numbersOf(indices!);
     const values = numbersOf(dy!);
-    for (let i = 0; i < places.length; i++) if (places[i] >= 0) result[places[i]] += values[i];
+    for (let i = 0; i < places.length; i++) result[placeIn(places[i], result.length)] += values[i];
     return [fromElements(type, result)];
   },
   decompose({ inputs, outputs: [dx] }) {
@@ -31,8 +32,7 @@ defineOp({
     const count = sizeOf(dy.shape);
     const flat = filled({ dtype: dy.dtype, shape: [sizeOf(dx.shape)] }, 0);
     if (count === 0) return [reshape(flat, dx.shape)];
-    const kept = where(less(indices, 0), 0, dy);
-    const sums = apply('ScatterElements', [flat, reshape(indices, [count]), reshape(kept, [count])], { axis: 0, reduction: 'add' });
+    const sums = apply('ScatterElements', [flat, reshape(indices, [count]), reshape(dy, [count])], { axis: 0, reduction: 'add' });
     return [reshape(sums, dx.shape)];
   },
 });
