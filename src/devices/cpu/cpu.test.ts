@@ -90,6 +90,7 @@ const constantConv = (x: number[], w: number[], group: number, options: { bias?:
 
 const convolutions: Record<string, DeviceCase> = {
   'Conv 1x1': conv([1, 32, 7, 7], [64, 32, 1, 1]),
+  'Conv 1x1 of more pixels than 16 bits count': conv([1, 8, 400, 600], [8, 8, 1, 1]),
   'Conv 3x3': conv([2, 16, 13, 11], [32, 16, 3, 3], same(2)),
   'Conv 3x3, partial blocks, odd pads and strides': conv([1, 20, 13, 11], [24, 20, 3, 3], { pads: [1, 0, 1, 2], strides: [2, 1] }),
   'Conv 7x7 of an image': conv([1, 3, 32, 32], [16, 3, 7, 7], { pads: [3, 3, 3, 3], strides: [2, 2] }),

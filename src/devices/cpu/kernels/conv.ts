@@ -241,7 +241,9 @@ export function convKernel(isa: Isa, spec: ConvSpec, tiling: ConvTiling): Tasked
   function emitFlat(): void {
     const widths = unit.columns.map(([, c]) => c);
     const [narrow, wide] = [Math.min(...widths), Math.max(...widths)];
-    const from = b.integer('idiv', b.integer('imul', first, width), units);
+    // More than 32 bits, which is all that an int has on wasm.
+    const product = b.integer('imul', b.extend(first), width);
+    const from = b.wrap(b.integer('idiv', product, units));
     moveBy(rows, from, columnBytes);
     pointers.forEach((p, i) => moveBy(p, from, bytes(i, 3)));
     if (narrow === wide) {
@@ -252,7 +254,7 @@ export function convKernel(isa: Isa, spec: ConvSpec, tiling: ConvTiling): Tasked
       return;
     }
     // Unit u covers [u * width / units, (u + 1) * width / units), rounded down: wide where the remainder wraps.
-    const phase = b.integer('irem', b.integer('imul', first, width), units);
+    const phase = b.wrap(b.integer('irem', product, units));
     b.loop(rounds, () => {
       b.integer('iadd', phase, width % units, phase);
       const wraps = b.icompare('ge', phase, units);
