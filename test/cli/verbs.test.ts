@@ -96,7 +96,8 @@ describe('bench', () => {
     expect(Object.keys(result.latencyMs)).toEqual(['min', 'p50', 'p90', 'p99']);
     expect([min, p50, p90, p99]).toEqual([min, p50, p90, p99].toSorted((a, b) => a - b));
     expect(min).toBeGreaterThan(0);
-    expect(result.throughputPerSecond).toBeGreaterThan(1000 / p99 / 2);
+    expect(result.throughputPerSecond).toBeGreaterThan(0);
+    expect(result.throughputPerSecond).toBeLessThanOrEqual((1000 / min) * 1.001);
   });
 
   test('says where the time goes', async () => {
