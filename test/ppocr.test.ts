@@ -4,12 +4,15 @@
  * Serif, dark grey on white, 56 pixels high. Skips with a plain word where the models cannot be fetched.
  */
 import { fileURLToPath } from 'node:url';
-import { describe, expect, test, type TestContext } from 'vitest';
+import { describe, expect, test, type TestContext, vi } from 'vitest';
 import { compileModel, cpu, crop, ctcGreedy, evaluateGraph, type Image, type IsaName, type Model, preprocess, resize, type TensorData, toNumbers } from '../src/index.ts';
 import { loadOnnxFile } from '../src/formats/node.ts';
 import { readImage } from '../src/vision/node.ts';
 import { type ZooFiles, ZooError, zooGet, zooHas } from '../src/zoo/index.ts';
 import { isas } from './support/cpu.ts';
+
+// The reference takes seconds, and so may the registry.
+vi.setConfig({ testTimeout: 180_000 });
 
 const picture = (name: string): Promise<Image> => readImage(fileURLToPath(new URL(`data/${name}.png`, import.meta.url)));
 
