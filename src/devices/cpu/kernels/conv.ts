@@ -3,9 +3,10 @@
  * carries its padding with it (a halo of zeros), so no tile ever asks where the image ends.
  *
  * One task is a range of output lines of one image for one group of output channels. Its weights are packed
- * [group of channels][input block][kernel line][kernel column][input channel][V vectors], in the order they are read.
+ * [group of channels][input block][kernel line][kernel column][input channel][V vectors], in the order they are read; the last
+ * block has only the channels that exist.
  */
-import { type Int, type Isa, KernelBuilder, lanesOf } from '../codegen/index.ts';
+import { type Int, type Isa, KernelBuilder, lanesOf, type Vec } from '../codegen/index.ts';
 import { emitAccumulators, emitContraction, mostRows, type TermAxis, type Tile } from './contract.ts';
 import { emitExpression, emitLeaf, type Expression } from './expression.ts';
 import type { TaskedKernel } from './map.ts';
@@ -31,8 +32,8 @@ export interface ConvSpec {
     readonly height: number;
     readonly width: number;
   };
-  /** Input channels a group reads: blocks x channels in a block (1 x 3 for an image in NCHW). */
-  readonly blocks: number;
+  /** Input channels a group reads, and how many of them are a block (all of them for an image in NCHW). */
+  readonly inChannels: number;
   readonly blockSize: number;
   readonly kernel: readonly [height: number, width: number];
   readonly stride: readonly [height: number, width: number];
@@ -89,7 +90,7 @@ export function tileConv(isa: Isa, spec: ConvSpec): ConvTiling {
   const flat = spec.out.height === 1 || linesFollow(spec);
   const height = flat ? 1 : spec.out.height;
   const width = flat ? spec.out.height * spec.out.width : spec.out.width;
-  const terms = spec.blocks * spec.blockSize * spec.kernel[0] * spec.kernel[1];
+  const terms = spec.inChannels * spec.kernel[0] * spec.kernel[1];
 
   let best: { cycles: number; tiling: ConvTiling } | undefined;
   for (const vectors of [1, 2, 3, 4, 5, 6]) {
@@ -125,7 +126,7 @@ export function convKernel(isa: Isa, spec: ConvSpec, tiling: ConvTiling): Tasked
   const lanes = lanesOf(isa, 'f32');
   const { input, operands, after } = spec;
   const groupWidth = vectors * lanes;
-  const terms = spec.blocks * spec.blockSize * spec.kernel[0] * spec.kernel[1];
+  const terms = spec.inChannels * spec.kernel[0] * spec.kernel[1];
   const groupsInAll = spec.groups * channelGroups;
 
   // ---- tasks: threads get neighbouring ones, so what is larger is cut between them: [channel group][image][lines] where
@@ -133,9 +134,9 @@ export function convKernel(isa: Isa, spec: ConvSpec, tiling: ConvTiling): Tasked
   const units = flat ? unit.columns.length : Math.ceil(height / unit.lines);
   const work = spec.batch * groupsInAll * groupWidth * terms * spec.out.height * spec.out.width;
   const wanted = Math.max(1, Math.min(maxTasks, Math.floor(work / grain)));
-  const weightsLead = groupsInAll * groupWidth * terms > spec.batch * spec.groups * spec.blocks * spec.blockSize * pixelsRead(spec);
+  const weightsLead = groupsInAll * groupWidth * terms > spec.batch * spec.groups * spec.inChannels * pixelsRead(spec);
   const enough = weightsLead ? Math.min(wanted, fewTasks) : wanted;
-  const imageBytes = spec.groups * spec.blocks * spec.blockSize * pixelsRead(spec) * 4;
+  const imageBytes = spec.groups * spec.inChannels * pixelsRead(spec) * 4;
   const inCache = weightsLead ? 1 : Math.ceil(imageBytes / linesBytes);
   const wantedChunks = Math.max(inCache, Math.ceil(enough / (spec.batch * groupsInAll)));
   const chunk = Math.ceil(units / Math.min(units, wantedChunks));
@@ -181,19 +182,30 @@ export function convKernel(isa: Isa, spec: ConvSpec, tiling: ConvTiling): Tasked
   }
 
   // ---- one tile
-  const axes: TermAxis[] = [
-    { extent: spec.blocks, strideBytes: input.block * 4 },
+  const blocks = Math.floor(spec.inChannels / spec.blockSize);
+  const rest = spec.inChannels % spec.blockSize;
+  const axes = (blockCount: number, channels: number): TermAxis[] => [
+    { extent: blockCount, strideBytes: input.block * 4 },
     { extent: spec.kernel[0], strideBytes: input.height * spec.dilation[0] * 4 },
     { extent: spec.kernel[1], strideBytes: input.width * spec.dilation[1] * 4 },
-    { extent: spec.blockSize, strideBytes: input.channel * 4 },
+    { extent: channels, strideBytes: input.channel * 4 },
   ];
+  /** Whole blocks, then the channels of the last one that exist: the others may hold anything. */
+  const contract = (tile: Tile, sums: readonly Vec[]) => {
+    const weights = b.move(weightsStart);
+    if (blocks > 0) emitContraction(b, tile, axes(blocks, spec.blockSize), rows, weights, sums);
+    if (rest === 0) return;
+    b.advance(rows, blocks * input.block * 4);
+    emitContraction(b, tile, axes(1, rest), rows, weights, sums);
+    b.advance(rows, -blocks * input.block * 4);
+  };
   const lineBytes = flat ? 0 : input.height * spec.stride[0] * 4;
   const columnBytes = input.width * spec.stride[1] * 4;
   const emitTile = (lines: number, columns: number) => {
     const pixels = Array.from({ length: lines * columns }, (_, p) => [Math.floor(p / columns), p % columns] as const);
     const tile: Tile = { elem: 'f32', vectors, streams: streams(isa, vectors, terms), rowBytes: pixels.map(([l, c]) => l * lineBytes + c * columnBytes) };
     const sums = emitAccumulators(b, tile);
-    emitContraction(b, tile, axes, rows, b.move(weightsStart), sums);
+    contract(tile, sums);
     pixels.forEach(([l, c], r) => {
       const place = (i: number, v: number) =>
         l * bytes(i, 2) + c * bytes(i, 3) + Math.floor((v * lanes) / blockChannels) * bytes(i, 1) + ((v * lanes) % blockChannels) * bytes(i, 4);

@@ -225,10 +225,17 @@ export function reduceKernel(isa: Isa, given: ReduceSpec): TaskedKernel {
       emitStore(b, mode, operands[i].dtype, mem, kept, whole ? lanes : position.count);
     });
   };
-  const reduceTile = (tile: readonly Position[]) => {
+  const zeroPadding = (position: Position) => {
+    for (let i = resultAt; i < operands.length; i++) {
+      if (operands[i].padded) b.store(elem, b.at(pointers[i], offsetOf(i, position)), b.variable(elem, 0));
+    }
+  };
+  const reduceTile = (positions: readonly Position[]) => {
+    const tile = positions.filter(({ count: lanesThere }) => lanesThere > 0);
     const sums = tile.map(fresh);
     reduceAxes(keptCount, tile, sums);
     tile.forEach((position, i) => finish(position, sums[i]));
+    positions.filter((position) => !tile.includes(position)).forEach(zeroPadding);
   };
 
   // ---- the kept axes
@@ -299,12 +306,12 @@ export function reduceKernel(isa: Isa, given: ReduceSpec): TaskedKernel {
   return { code: b.finish(), tasks: split.tasks };
 }
 
-/** The vectors of a lane axis; with `valid`, vectors of padding count the lanes that exist. */
+/** The vectors of a lane axis; with `valid`, vectors of padding count the lanes that exist (none, past the last of them). */
 function laneVectors(extent: number, lanes: number, valid: number | undefined) {
   const vectors: { at: number; count: number; padding: boolean }[] = [];
   for (let at = 0; at < extent; at += lanes) {
-    if (valid === undefined) vectors.push({ at, count: Math.min(lanes, extent - at), padding: false });
-    else if (valid > at) vectors.push({ at, count: Math.min(lanes, valid - at), padding: true });
+    const count = Math.max(0, Math.min(lanes, (valid ?? extent) - at));
+    vectors.push({ at, count, padding: valid !== undefined });
   }
   return vectors;
 }

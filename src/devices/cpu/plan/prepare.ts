@@ -79,7 +79,8 @@ function convTranspose(node: Node): readonly Value[] | undefined {
 /** No two taps meet, and the channels that one pixel becomes fit one block. */
 function isShuffle(node: Node): boolean {
   const g = convTransposeGeometry(node);
-  const apart = g.kernel.every((size, axis) => size === g.strides[axis] && g.outSpatial[axis] === size * g.spatial[axis]);
+  const dense = g.kernel.every((size, axis) => size === 1 || g.dilations[axis] === 1);
+  const apart = dense && g.kernel.every((size, axis) => size === g.strides[axis] && g.outSpatial[axis] === size * g.spatial[axis]);
   return apart && g.groups === 1 && g.padsBegin.every((pad) => pad === 0) && g.outChannels * sizeOf(g.kernel) <= blockChannels;
 }
 

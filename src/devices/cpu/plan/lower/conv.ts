@@ -119,7 +119,7 @@ export function addDirect(p: Planner, group: Group, out: View, { kind, geometry:
       height,
       width,
     },
-    blocks: kind === 'image' ? 1 : Math.ceil(inGroup / blockChannels),
+    inChannels: inGroup,
     blockSize: kind === 'image' ? inGroup : blockChannels,
     kernel: two(g.kernel, 1),
     stride: two(g.strides, 1),
@@ -142,19 +142,19 @@ export function addDirect(p: Planner, group: Group, out: View, { kind, geometry:
 }
 
 /**
- * Weights O I kernel -> [group of channels][input block][kernel][input channel][panel], by maps over the parts that exist;
- * what they leave out stays zero.
+ * Weights O I kernel -> [group of channels][input block][kernel][input channel][panel], by maps over the parts that exist.
+ * The last block is as short as it is; the panels of output channels are whole, and zero where those end.
  */
 function packWeights(p: Planner, w: View, g: ConvGeometry, spec: ConvSpec, panel: number, name: string): View {
   const [kh, kw] = spec.kernel;
   const inGroup = g.inChannels / g.groups;
   const outGroup = g.outChannels / g.groups;
   const panels = Math.ceil(outGroup / panel);
-  const { blocks, blockSize } = spec;
-  const packedShape = [g.groups * panels, blocks, kh, kw, blockSize, panel];
-  const whole = outGroup % panel === 0 && inGroup % blockSize === 0;
+  const { blockSize } = spec;
+  const panelStride = inGroup * kh * kw * panel;
+  const whole = outGroup % panel === 0;
   const fixed = whole ? undefined : { kind: `weights ${p.storages.length}`, fill: 0 };
-  const packed = p.plain('float32', packedShape, w.storage.constant, fixed);
+  const packed = p.plain('float32', [g.groups * panels, panelStride], w.storage.constant, fixed);
   const [so, si] = w.strides;
   const [sh, sw] = w.strides.length === 3 ? [0, w.strides[2]] : w.strides.slice(2);
   // [first, count, size] of whole and partial panels and blocks
@@ -174,8 +174,12 @@ function packWeights(p: Planner, w: View, g: ConvGeometry, spec: ConvSpec, panel
           offset: w.offset + (group * outGroup + panelFrom * panel) * so + blockFrom * blockSize * si,
           strides: [panel * so, blockSize * si, sh, sw, si, so],
         };
-        const first = group * panels + panelFrom;
-        const to: View = { ...packed, shape, offset: first * packed.strides[0] + blockFrom * packed.strides[1] };
+        const to: View = {
+          ...packed,
+          shape,
+          offset: (group * panels + panelFrom) * panelStride + blockFrom * blockSize * kh * kw * panel,
+          strides: [panelStride, kh * kw * blockSize * panel, kw * channels * panel, channels * panel, panel, 1],
+        };
         p.pack(from, to, 'PackWeights', name);
       }
     }
