@@ -84,6 +84,13 @@ describe.each(usable)('on %s', (isa) => {
     expect(ended).toMatchObject({ status: 0, stdout: 'short\nexit\n', stderr: '' });
   });
 
+  test('it may be ended while its threads start', () => {
+    for (const milliseconds of [10, 25, 35, 45, 60]) {
+      const ended = node(`make(10, 8, 1000).runAsync(); setTimeout(() => process.exit(7), ${milliseconds});`, env);
+      expect(ended).toMatchObject({ status: 7, stdout: '', stderr: '' });
+    }
+  });
+
   test('it may be ended in the middle of a run', () => {
     const ended = node(
       `make(100000, 8, 100_000).runAsync(); setTimeout(() => { console.log('exit'); process.exit(7); }, 200);`,

@@ -34,7 +34,10 @@ export const mailbox = {
   /** Mailbox of the run's thread 0, on whose `wake` threads sleep at barriers; the caller of a synchronous run has one too. */
   gang: 16,
   wake: 17,
-  text: 18,
+  /** 1 while the worker is inside koffi, where it must not be ended; 1 in `closing` keeps it from going there. */
+  linking: 18,
+  closing: 19,
+  text: 20,
 } as const;
 
 /** A thread asleep at a barrier looks up after so long although nobody woke it: another may have failed. */

@@ -33,11 +33,29 @@ function createWorker(data) {
     Atomics.notify(words, wake);
   };
 
+  /**
+   * Linking native code goes through koffi, which ends the whole process if its thread is ended meanwhile (koffi 3.3): the owner
+   * waits for it before it exits, and what has not begun by then never does.
+   *
+   * @param {CodePayload} payload
+   */
+  const linkSafely = (payload) => {
+    Atomics.store(words, mine + mailbox.linking, 1);
+    try {
+      if (Atomics.load(words, mine + mailbox.closing) === 0) return link(payload);
+    } finally {
+      Atomics.store(words, mine + mailbox.linking, 0);
+      Atomics.notify(words, mine + mailbox.linking);
+    }
+    Atomics.wait(words, mine + mailbox.closing, 1);
+    throw new Error('the process is ending');
+  };
+
   /** @returns {number} one of `results` */
   const execute = () => {
     const entry = codes.get(words[mine + mailbox.code]);
     if (!entry) throw new Error(`code ${words[mine + mailbox.code]} was never sent to this thread`);
-    const code = (entry.code ??= link(entry.payload));
+    const code = (entry.code ??= entry.payload.kind === 'native' ? linkSafely(entry.payload) : link(entry.payload));
     const context = doubles[(mine + mailbox.context) >> 1];
     if (!words[mine + mailbox.parallel]) {
       code.serial(context);

@@ -36,6 +36,8 @@ export const callerMailbox = maxThreads * mailbox.words;
 /** How long a worker looks for the next command before it sleeps. */
 const idleSpinMs = 0.1;
 export const napMs = 0.05;
+/** Loading koffi takes about 10 ms. */
+const longestLinkMs = 2000;
 
 export interface WorkersEvents {
   /** A run ended, or one of its threads failed. */
@@ -58,6 +60,13 @@ export class Workers {
     const control = this.possible ? new SharedArrayBuffer(bytes) : new ArrayBuffer(0);
     this.words = new Int32Array(control);
     this.doubles = new Float64Array(control);
+    if (isNode) process.once('exit', () => this.close());
+  }
+
+  /** The process ends: waits for workers that must not be ended just now (worker.js, linkSafely). */
+  private close(): void {
+    for (const { at } of this.all) Atomics.store(this.words, at + mailbox.closing, 1);
+    for (const { at } of this.all) Atomics.wait(this.words, at + mailbox.linking, 1, longestLinkMs);
   }
 
   /** Starts workers until there are `count`, without waiting for them. Throws what the host throws. */
