@@ -8,10 +8,10 @@
  */
 import { type Int, type Isa, KernelBuilder, lanesOf, type Vec } from '../codegen/index.ts';
 import { emitAccumulators, emitContraction, mostRows, type TermAxis, type Tile } from './contract.ts';
-import { emitExpression, emitLeaf, type Expression } from './expression.ts';
+import { emitExpression, emitLeaf, type Expression, expressionLength } from './expression.ts';
 import type { TaskedKernel } from './map.ts';
 import { bytesOf, fewTasks, loadArguments, maxTasks, type StridedOperand } from './nest.ts';
-import { emitStore, type Lane } from './pointwise/index.ts';
+import { type EmitMode, emitStore } from './pointwise/index.ts';
 
 /** Channels in a block of the blocked layout, on every instruction set. */
 export const blockChannels = 16;
@@ -65,6 +65,9 @@ const grain = 512 * 1024;
  * second-level cache (ResNet-50, batch 8, two threads: 174 ms -> 154 ms).
  */
 const linesBytes = 256 * 1024;
+
+/** Instructions that expressions of a tile may come to before they are written as a loop: code costs time to make and to fetch. */
+const longExpression = 300;
 
 /** Widths as equal as can be, none above `most`. */
 function evenParts(total: number, most: number): [number, number][] {
@@ -201,25 +204,42 @@ export function convKernel(isa: Isa, spec: ConvSpec, tiling: ConvTiling): Tasked
   };
   const lineBytes = flat ? 0 : input.height * spec.stride[0] * 4;
   const columnBytes = input.width * spec.stride[1] * 4;
+  const mode: EmitMode = { kind: 'vector', elem: 'f32' };
+  /** Where vector v of a pixel lies for operand i. */
+  const place = (i: number, l: number, c: number, v: number) =>
+    l * bytes(i, 2) + c * bytes(i, 3) + Math.floor((v * lanes) / blockChannels) * bytes(i, 1) + ((v * lanes) % blockChannels) * bytes(i, 4);
+  const finishPixel = (l: number, c: number, sumOf: (v: number) => Vec) => {
+    for (let v = 0; v < vectors; v++) {
+      const others = after.leaves.slice(1).map((leaf, i) => emitLeaf(b, mode, leaf, pointers[i], operands[i].strides[4], place(i, l, c, v), lanes));
+      const results = emitExpression(b, mode, after, [{ kind: 'vec', elem: 'f32', reg: sumOf(v) }, ...others]);
+      results.forEach((lane, j) => emitStore(b, mode, 'float32', b.at(pointers[leafCount + j], place(leafCount + j, l, c, v)), lane, lanes));
+    }
+  };
+  const isLong = (expression: Expression, times: number): boolean =>
+    expression.results.length === 1 && times * expressionLength(isa, expression) > longExpression;
   const emitTile = (lines: number, columns: number) => {
     const pixels = Array.from({ length: lines * columns }, (_, p) => [Math.floor(p / columns), p % columns] as const);
     const tile: Tile = { elem: 'f32', vectors, streams: streams(isa, vectors, terms), rowBytes: pixels.map(([l, c]) => l * lineBytes + c * columnBytes) };
     const sums = emitAccumulators(b, tile);
     contract(tile, sums);
+    const sum = (r: number, v: number) => sums[r * vectors + v];
+    if (!isLong(after, pixels.length * vectors)) {
+      pixels.forEach(([l, c], r) => finishPixel(l, c, (v) => sum(r, v)));
+      return;
+    }
+    // A long expression is written once and walks over the sums, which wait where the results go.
     pixels.forEach(([l, c], r) => {
-      const place = (i: number, v: number) =>
-        l * bytes(i, 2) + c * bytes(i, 3) + Math.floor((v * lanes) / blockChannels) * bytes(i, 1) + ((v * lanes) % blockChannels) * bytes(i, 4);
-      for (let v = 0; v < vectors; v++) {
-        const others = after.leaves.slice(1).map((leaf, i) =>
-          emitLeaf(b, { kind: 'vector', elem: 'f32' }, leaf, pointers[i], operands[i].strides[4], place(i, v), lanes),
-        );
-        const sum: Lane = { kind: 'vec', elem: 'f32', reg: sums[r * vectors + v] };
-        emitExpression(b, { kind: 'vector', elem: 'f32' }, after, [sum, ...others]).forEach((lane, j) => {
-          const i = leafCount + j;
-          emitStore(b, { kind: 'vector', elem: 'f32' }, 'float32', b.at(pointers[i], place(i, v)), lane, lanes);
-        });
-      }
+      for (let v = 0; v < vectors; v++) b.store('f32', b.at(pointers[leafCount], place(leafCount, l, c, v)), sum(r, v));
     });
+    const movePointers = (l: number, c: number) => pointers.forEach((p, i) => b.advance(p, l * bytes(i, 2) + c * bytes(i, 3)));
+    b.loop(lines, () => {
+      b.loop(columns, () => {
+        finishPixel(0, 0, (v) => b.load('f32', b.at(pointers[leafCount], place(leafCount, 0, 0, v))));
+        movePointers(0, 1);
+      });
+      movePointers(1, -columns);
+    });
+    movePointers(-lines, 0);
   };
   const move = (lines: number, columns: number) => {
     b.advance(rows, lines * lineBytes + columns * columnBytes);

@@ -1,6 +1,6 @@
 /** Pointwise expressions: a few graph nodes computed on registers, the same wherever values are about to be stored. */
 import { constantOf, type Node, type Value } from '../../../graph/index.ts';
-import type { Int, KernelBuilder } from '../codegen/index.ts';
+import { type Int, type Isa, KernelBuilder } from '../codegen/index.ts';
 import { type EmitMode, emitLoad, emitNode, type Lane } from './pointwise/index.ts';
 
 export interface Expression {
@@ -69,4 +69,12 @@ export function emitLeaf(
     }
   }
   return emitLoad(b, mode, leaf.dtype, b.at(pointer, offsetBytes), count);
+}
+
+/** Instructions that a float32 expression comes to. */
+export function expressionLength(isa: Isa, expression: Expression): number {
+  const b = new KernelBuilder('length', isa);
+  const mode: EmitMode = { kind: 'vector', elem: 'f32' };
+  emitExpression(b, mode, expression, expression.leaves.map(() => ({ kind: 'vec', elem: 'f32', reg: b.variable('f32') })));
+  return b.body.length;
 }
