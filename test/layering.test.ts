@@ -45,6 +45,7 @@ describe('the linter', () => {
     ['src/devices/cpu/codegen/b.ts', '../plan/index.ts', './ir.ts'],
     ['src/engine/a.ts', '../devices/cpu/index.ts', '../devices/index.ts'],
     ['src/engine/b.ts', '../formats/index.ts', '../graph/index.ts'],
+    ['src/tensor/a.ts', '../engine/index.ts', '../devices/index.ts'],
     ['src/zoo/a.ts', '../devices/index.ts', '../formats/index.ts'],
     ['src/zoo/b.ts', '../formats/onnx/index.ts', '../vision/index.ts'],
     ['src/index.ts', './zoo/index.ts', './engine/index.ts'],
