@@ -34,8 +34,8 @@ const rules: Readonly<Record<string, (node: Node) => Value | undefined>> = {
   Concat(node) {
     const axis = normalizeAxis(node.attrs.axis as number, node.outputs[0].shape.length);
     const filled = (node.inputs as readonly Value[]).filter(({ shape }) => shape[axis] > 0);
-    if (filled.length === 1 || node.inputs.length === 1) return filled[0] ?? inputOf(node);
-    return filled.length > 0 && filled.length < node.inputs.length ? apply('Concat', filled, node.attrs, node.name) : undefined;
+    if (filled.length <= 1) return filled[0] ?? inputOf(node);
+    return filled.length < node.inputs.length ? apply('Concat', filled, node.attrs, node.name) : undefined;
   },
 };
 

@@ -5,12 +5,12 @@ import { cpu, surveyIsas } from '../../src/devices/cpu/index.ts';
 import type { IsaName } from '../../src/devices/index.ts';
 import { opOf, type TensorData } from '../../src/graph/index.ts';
 import { evaluateGraph, numbersOf } from '../../src/ops/index.ts';
-import { type RandomGraph, randomGraph } from '../support/random-graph.ts';
+import { type RandomGraph, randomGraph, runs } from '../support/random-graph.ts';
 
 const usable = surveyIsas().filter((report) => report.usable).map(({ isa }) => isa);
 const allows = (op: string): boolean => cpu.supports(op, 'float32') || opOf(op).decompose !== undefined;
 
-function runs({ graph, inputs }: RandomGraph, isa: IsaName, threads: number): Record<string, TensorData>[] {
+function resultsOf({ graph, inputs }: RandomGraph, isa: IsaName, threads: number): Record<string, TensorData>[] {
   const executable = cpu.compile(graph, { isa, threads });
   try {
     // Twice: what the first run left behind must not matter to the second.
@@ -25,7 +25,7 @@ const bytes = ({ data }: TensorData): Uint8Array => new Uint8Array(data.buffer, 
 /** @param tolerance 0 for the same numbers, whatever the sign of a zero */
 function check(random: RandomGraph, isa: IsaName, tolerance: number): void {
   const expected = evaluateGraph(random.graph, random.inputs);
-  const [first, ...others] = [...runs(random, isa, 1), ...runs(random, isa, 2)];
+  const [first, ...others] = [...resultsOf(random, isa, 1), ...resultsOf(random, isa, 2)];
   for (const [name, tensor] of Object.entries(expected)) {
     expect([first[name].dtype, first[name].shape]).toEqual([tensor.dtype, tensor.shape]);
     const [got, wanted] = [numbersOf(first[name]), numbersOf(tensor)];
@@ -40,10 +40,10 @@ test('there is an instruction set to test', () => expect(usable).toContain('wasm
 
 describe.each(usable)('%s', (isa) => {
   test('computes whole numbers exactly', () => {
-    fc.assert(fc.property(randomGraph({ exact: true, allows }), (random) => check(random, isa, 0)), { numRuns: 60 });
+    fc.assert(fc.property(randomGraph({ exact: true, allows }), (random) => check(random, isa, 0)), runs(60));
   });
 
   test('computes floats but for rounding', () => {
-    fc.assert(fc.property(randomGraph({ exact: false, allows }), (random) => check(random, isa, 2e-5)), { numRuns: 60 });
+    fc.assert(fc.property(randomGraph({ exact: false, allows }), (random) => check(random, isa, 2e-5)), runs(60));
   });
 });

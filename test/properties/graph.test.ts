@@ -14,7 +14,7 @@ import {
   type Value,
   verifyGraph,
 } from '../../src/graph/index.ts';
-import { randomGraph } from '../support/random-graph.ts';
+import { randomGraph, runs } from '../support/random-graph.ts';
 
 const graphs = fc.oneof(randomGraph({ exact: true }), randomGraph({ exact: false }));
 
@@ -47,7 +47,7 @@ const rebuilt = (graph: Graph): Graph =>
   });
 
 test('is valid', () => {
-  fc.assert(fc.property(graphs, ({ graph }) => verifyGraph(graph)), { numRuns: 200 });
+  fc.assert(fc.property(graphs, ({ graph }) => verifyGraph(graph)), runs(200));
 });
 
 test('has the same text and hash when it is built again', () => {
@@ -58,7 +58,7 @@ test('has the same text and hash when it is built again', () => {
       expect(hashGraph(again)).toBe(hashGraph(graph));
       expect(hashGraph(copyGraph(graph), { constants: 'identity' })).toBe(hashGraph(graph, { constants: 'identity' }));
     }),
-    { numRuns: 150 },
+    runs(150),
   );
 });
 
@@ -67,7 +67,7 @@ test('has a hash that names of nodes have no part in', () => {
     fc.property(graphs, fc.string(), ({ graph }, name) => {
       expect(hashGraph(copyGraph(graph, undefined, (old) => old + name))).toBe(hashGraph(graph));
     }),
-    { numRuns: 50 },
+    runs(50),
   );
 });
 
@@ -82,7 +82,7 @@ test('has another hash with one attribute, operator, operand or constant changed
       expect(hashGraph(other)).not.toBe(hashGraph(graph));
       expect(hashGraph(other, { constants: 'identity' })).not.toBe(hashGraph(graph, { constants: 'identity' }));
     }),
-    { numRuns: 400 },
+    runs(400),
   );
 });
 

@@ -1,11 +1,11 @@
 /** No pass changes what a graph means, alone or with the others. */
 import fc from 'fast-check';
-import { beforeAll, afterAll, describe, expect, test } from 'vitest';
+import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
 import { type Graph, topologicalOrder } from '../../src/graph/index.ts';
 import { evaluateGraph, numbersOf } from '../../src/ops/index.ts';
 import { commonSubexpressions, decompose, eliminate, foldConstants, mergeAffine, mergePads, type Pass, runPasses } from '../../src/optimize/index.ts';
 import { coreOps } from '../support/ops.ts';
-import { randomGraph } from '../support/random-graph.ts';
+import { randomGraph, runs } from '../support/random-graph.ts';
 
 const passes: readonly Pass[] = [
   { name: 'fold', run: foldConstants },
@@ -16,15 +16,8 @@ const passes: readonly Pass[] = [
   { name: 'decompose', run: (graph) => decompose(graph, ({ op }) => coreOps.has(op)) },
 ];
 
-let before: string | undefined;
-beforeAll(() => {
-  before = process.env.WHET_VERIFY;
-  process.env.WHET_VERIFY = '1';
-});
-afterAll(() => {
-  if (before === undefined) delete process.env.WHET_VERIFY;
-  else process.env.WHET_VERIFY = before;
-});
+beforeAll(() => void vi.stubEnv('WHET_VERIFY', '1'));
+afterAll(() => void vi.unstubAllEnvs());
 
 /** The largest difference between the results of two graphs. */
 function difference(a: Graph, b: Graph, inputs: Parameters<typeof evaluateGraph>[1]): number {
@@ -46,7 +39,7 @@ describe.each(names)('%s', (name) => {
       fc.property(randomGraph({ exact: true }), ({ graph, inputs }) => {
         expect(difference(graph, runPasses(graph, pass), inputs)).toBe(0);
       }),
-      { numRuns: 100 },
+      runs(100),
     );
   });
 
@@ -55,7 +48,7 @@ describe.each(names)('%s', (name) => {
       fc.property(randomGraph({ exact: false }), ({ graph, inputs }) => {
         expect(difference(graph, runPasses(graph, pass), inputs)).toBeLessThan(1e-5);
       }),
-      { numRuns: 60 },
+      runs(60),
     );
   });
 
@@ -68,7 +61,7 @@ describe.each(names)('%s', (name) => {
         expect(count(once)).toBeLessThanOrEqual(count(graph));
         expect(runPasses(once, pass)).toBe(once);
       }),
-      { numRuns: 60 },
+      runs(60),
     );
   });
 });
@@ -78,6 +71,6 @@ test('all of them, in any order, keep whole numbers as they are', () => {
     fc.property(randomGraph({ exact: true }), fc.shuffledSubarray([...passes, ...passes]), ({ graph, inputs }, order) => {
       expect(difference(graph, runPasses(graph, order), inputs)).toBe(0);
     }),
-    { numRuns: 80 },
+    runs(80),
   );
 });

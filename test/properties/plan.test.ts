@@ -6,7 +6,7 @@ import { cpu } from '../../src/devices/cpu/index.ts';
 import { opOf } from '../../src/graph/index.ts';
 import { evaluateGraph, numbersOf } from '../../src/ops/index.ts';
 import { interpretPlan } from '../support/interpret-plan.ts';
-import { randomGraph } from '../support/random-graph.ts';
+import { randomGraph, runs } from '../support/random-graph.ts';
 
 const allows = (op: string): boolean => cpu.supports(op, 'float32') || opOf(op).decompose !== undefined;
 
@@ -21,7 +21,7 @@ describe.each(Object.values(isas))('$name', (isa) => {
           for (let i = 0; i < b.length; i++) if (a[i] !== b[i]) expect.fail(`${name}, element ${i}: expected ${b[i]}, got ${a[i]}`);
         }
       }),
-      { numRuns: +(process.env.P_RUNS ?? 25), interruptAfterTimeLimit: 100_000 },
+      runs(25),
     );
   });
 });

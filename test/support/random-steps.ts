@@ -95,7 +95,7 @@ function conv(m: Builder, op: 'Conv' | 'ConvTranspose'): (Value | undefined)[] |
   const [, channels, ...spatial] = x.shape;
   const kernel = spatial.map((size) => 1 + m.pick(Math.min(3, size)));
   const groups = m.oneOf([1, 1, channels, channels % 2 === 0 ? 2 : 1]);
-  const out = groups * m.oneOf([1, 2, groups > 4 ? 1 : 16, groups > 4 ? 1 : 5]);
+  const out = groups * m.oneOf(groups > 4 ? [1, 2] : [1, 2, 5, 16, 24]);
   const weights = m.constant(x.dtype, op === 'Conv' ? [out, channels / groups, ...kernel] : [channels, out / groups, ...kernel]);
   const { strides, dilations, pads } = window(m, spatial.length, kernel);
   const dilated = spatial.map((size, i) => ((kernel[i] - 1) * dilations[i] + 1 <= size ? dilations[i] : 1));
