@@ -116,7 +116,7 @@ function identityOf(data: TypedArray): number {
  * MurmurHash3's 128-bit form for 32-bit arithmetic (A. Appleby, 2011), here with the bytes past the last whole block padded
  * with zeros to one more: the length, which goes in at the end, tells padding from data.
  */
-function hashBytes({ buffer, byteOffset, byteLength }: ArrayBufferView): Digest {
+export function hashBytes({ buffer, byteOffset, byteLength }: ArrayBufferView): Digest {
   // Four bytes at a time, which memory allows where the first is at a multiple of four.
   const aligned = byteOffset % 4 === 0;
   const whole = aligned ? byteLength >>> 4 : 0;

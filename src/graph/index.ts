@@ -1,7 +1,7 @@
 /** The intermediate representation: what every door leads to and every device starts from. Knows no device. */
 export { type DType, type DTypeInfo, dtypes, type TypedArray } from './dtype.ts';
 export { GraphError, type Mismatch, sentence } from './errors.ts';
-export { hashGraph, type HashOptions, smallTensor } from './hash.ts';
+export { hashBytes, hashGraph, type HashOptions, smallTensor } from './hash.ts';
 export {
   type Attr,
   type Attrs,

@@ -1,0 +1,122 @@
+/** Programs by signature: the first expression of its kind is compiled, those after it run the same code on their own data. */
+import { input, makeNode, type Node, type TensorData, type Value } from '../graph/index.ts';
+import { type CompileOptions, cpu, type Device, type Executable } from '../devices/index.ts';
+import { resolve } from './cells.ts';
+import type { Pending } from './collect.ts';
+
+export interface Settings extends CompileOptions {
+  /** Where tensors are computed. */
+  readonly device: Device;
+  /** Most programs that are kept; the least recently used goes first. */
+  readonly programs: number;
+}
+
+let settings: Settings = { device: cpu, programs: 256 };
+
+/** How tensors are computed from now on: on which device, with which instruction set and how many threads. Returns what held before. */
+export function configure(changes: Partial<Settings>): Settings {
+  const before = settings;
+  settings = { ...settings, ...changes };
+  return before;
+}
+
+export const currentSettings = (): Settings => settings;
+
+interface Program {
+  readonly executable: Executable;
+  /** The literals that are compiled in; NaN where a literal is an input. */
+  readonly fixed: readonly number[];
+  /** Asynchronous runs under way: an executable has one arena. */
+  running: number;
+}
+
+/** What programs were asked for and made; for tests and for `whet`'s people who look for a key that changes. */
+export const counts = { compiled: 0, ran: 0 };
+
+const programs = new Map<string, Program>();
+
+const numberOf = (node: Node): number => Number((node.attrs.value as TensorData).data[0]);
+
+/** The program that computes `pending`, compiled where there is none yet. `sync`: it must be idle. */
+export function programFor(pending: Pending, sync: boolean): Program {
+  const { device, isa, threads } = settings;
+  const key = `${device.name} ${isa} ${threads} ${pending.key}`;
+  const numbers = pending.literals.map(numberOf);
+  let found = programs.get(key);
+  if (found) programs.delete(key);
+  const agrees = found?.fixed.every((value, i) => Number.isNaN(value) || Object.is(value, numbers[i]));
+  // A literal that changed once changes again: what differs becomes an input. NaN literals are never compiled in.
+  if (!found || !agrees) {
+    const fixed = numbers.map((value, i) => (found && !Object.is(found.fixed[i], value) ? NaN : value));
+    found = make(pending, fixed);
+  } else if (sync && found.running > 0) return make(pending, found.fixed);
+  programs.set(key, found);
+  for (const [oldest] of programs) {
+    if (programs.size <= settings.programs) break;
+    programs.delete(oldest);
+  }
+  return found;
+}
+
+function make(pending: Pending, fixed: readonly number[]): Program {
+  const { device, isa, threads } = settings;
+  counts.compiled++;
+  return { executable: device.compile(graphOf(pending, fixed), { isa, threads }), fixed, running: 0 };
+}
+
+/** Names of inputs: leaves, then literals. */
+const leafName = (i: number): string => `i${i}`;
+const literalName = (i: number): string => `n${i}`;
+const outputName = (i: number): string => `o${i}`;
+
+/** The expression as a graph of its own, which holds on to none of the user's values. */
+function graphOf({ roots, order, leaves, literals }: Pending, fixed: readonly number[]) {
+  const mapped = new Map<Value, Value>();
+  const inputs: { name: string; value: Value }[] = [];
+  const declare = (value: Value, name: string): void => {
+    const declared = input(name, value.dtype, value.shape);
+    inputs.push({ name, value: declared });
+    mapped.set(value, declared);
+  };
+  leaves.forEach((value, i) => declare(value, leafName(i)));
+  literals.forEach((node, i) => Number.isNaN(fixed[i]) && declare(node.outputs[0], literalName(i)));
+  const map = (value: Value): Value => {
+    const source = resolve(value);
+    return mapped.get(source) ?? source;
+  };
+  for (const node of order) {
+    if (node.inputs.length === 0) continue;
+    const copy = makeNode(node.op, node.inputs.map((value) => value && map(value)), node.attrs, node.name);
+    // A result may be known although another of its node is to be computed.
+    node.outputs.forEach((value, i) => mapped.has(value) || mapped.set(value, copy.outputs[i]));
+  }
+  return { name: 'expression', inputs, outputs: roots.map((value, i) => ({ name: outputName(i), value: map(value) })) };
+}
+
+function inputsOf({ leaves, literals }: Pending, fixed: readonly number[], dataOf: (leaf: Value) => TensorData): Record<string, TensorData> {
+  const inputs: Record<string, TensorData> = {};
+  leaves.forEach((value, i) => (inputs[leafName(i)] = dataOf(value)));
+  literals.forEach((node, i) => Number.isNaN(fixed[i]) && (inputs[literalName(i)] = node.attrs.value as TensorData));
+  return inputs;
+}
+
+/** Values of the roots, in their order. */
+export function runProgram(pending: Pending, dataOf: (leaf: Value) => TensorData): TensorData[] {
+  const { executable, fixed } = programFor(pending, true);
+  counts.ran++;
+  const results = executable.run(inputsOf(pending, fixed, dataOf));
+  return pending.roots.map((_, i) => results[outputName(i)]);
+}
+
+/** As `runProgram`, while the event loop stays free. */
+export async function runProgramAsync(pending: Pending, dataOf: (leaf: Value) => TensorData): Promise<TensorData[]> {
+  const program = programFor(pending, false);
+  counts.ran++;
+  program.running++;
+  try {
+    const results = await program.executable.runAsync(inputsOf(pending, program.fixed, dataOf));
+    return pending.roots.map((_, i) => results[outputName(i)]);
+  } finally {
+    program.running--;
+  }
+}
