@@ -4,6 +4,8 @@ import { defineConfig } from 'vitest/config';
 export default defineConfig({
   test: {
     include: ['test/conformance/*.conformance.ts'],
+    // Graphs are verified between all passes.
+    env: { WHET_VERIFY: '1' },
     testTimeout: 600_000,
     pool: 'forks',
     fileParallelism: false,
