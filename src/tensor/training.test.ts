@@ -1,6 +1,11 @@
 /** Steps of training: one program, compiled once; the same bits on any number of threads; memory that stays flat. */
+import { setFlagsFromString } from 'node:v8';
+import { runInNewContext } from 'node:vm';
 import { afterEach, describe, expect, test } from 'vitest';
 import { configure, manualSeed, noGrad, programCounts, rand, randint, randn, randperm, realize, tensor, Tensor, zeros } from './index.ts';
+
+setFlagsFromString('--expose-gc');
+const collect = runInNewContext('gc') as () => void;
 
 interface Model {
   readonly parameters: readonly Tensor[];
@@ -89,28 +94,20 @@ test('expressions keep nothing that is not needed: memory stays flat', () => {
     total = total.add(step(model, 0.05, momenta).detach()).realize();
     if (i % 10 === 0) big.mul(2).sum().item();
   };
-  const measured = (): { heap: number; rss: number; external: number } => {
-    const { heapUsed, rss, arrayBuffers } = process.memoryUsage();
-    return { heap: heapUsed, rss, external: arrayBuffers };
+  const alive = (): { heap: number; arrays: number; rss: number } => {
+    collect();
+    collect();
+    const { heapUsed, arrayBuffers, rss } = process.memoryUsage();
+    return { heap: heapUsed, arrays: arrayBuffers, rss };
   };
-  for (let i = 0; i < 600; i++) turn(i);
-  // Without a collector to call, the least of several looks is nearest to what is alive.
-  const least = (): ReturnType<typeof measured> => {
-    let low = measured();
-    for (let i = 0; i < 500; i++) {
-      turn(i);
-      const now = measured();
-      low = { heap: Math.min(low.heap, now.heap), rss: Math.min(low.rss, now.rss), external: Math.min(low.external, now.external) };
-    }
-    return low;
-  };
-  const first = least();
-  least();
-  const last = least();
-  const mega = 2 ** 20;
-  expect(last.heap - first.heap).toBeLessThan(8 * mega);
-  expect(last.external - first.external).toBeLessThan(16 * mega);
-  expect(last.rss - first.rss).toBeLessThan(48 * mega);
+  for (let i = 0; i < 500; i++) turn(i);
+  const first = alive();
+  for (let i = 0; i < 2000; i++) turn(i);
+  const last = alive();
+  // A kilobyte a step would be seen.
+  expect(last.heap - first.heap).toBeLessThan(2 * 2 ** 20);
+  expect(last.arrays - first.arrays).toBeLessThan(2 ** 20);
+  expect(last.rss - first.rss).toBeLessThan(64 * 2 ** 20);
   expect(Number.isFinite(total.item())).toBe(true);
 });
 
