@@ -184,10 +184,15 @@ function executable({ planned, memory, runtime, execution, constants, slots, thr
     return outputs.map((output) => {
       const { name, dtype, shape, slot } = output;
       if (into[name]) checkType(`output '${name}'`, into[name], output);
-      const data = into[name]?.data ?? new dtypes[dtype].array(sizeOf(shape));
+      const data = into[name]?.data ?? (slot ? boundArray(output) : new dtypes[dtype].array(sizeOf(shape)));
       if (slot) execution.bind(slot, runtime.wrap(data));
       return data;
     });
+  };
+  const boundArray = ({ dtype, shape }: TensorSpec): TypedArray => {
+    const { bytes, array } = dtypes[dtype];
+    const { buffer, byteOffset } = runtime.array(sizeOf(shape) * bytes);
+    return new array(buffer, byteOffset, sizeOf(shape));
   };
   const read = (results: readonly TypedArray[]): Record<string, TensorData> =>
     Object.fromEntries(

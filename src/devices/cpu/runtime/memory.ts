@@ -20,6 +20,11 @@ export interface Memory {
   allocate(bytes: number): Block;
   /** A block with these values: the very memory where generated code can read it there, a copy on wasm. Not to be written. */
   wrap(values: ArrayBufferView): Block;
+  /**
+   * `bytes` of fresh memory for the caller of a program, that generated code writes fast: on whole cache lines and, where
+   * it is large, on large pages (1024 x 1024 results of a product: 4 KiB pages cost 8 %).
+   */
+  array(bytes: number): { readonly buffer: ArrayBuffer; readonly byteOffset: number };
   /** The block must not be used after. Throws RuntimeError if it is not this memory's, or was freed before. */
   free(block: Block): void;
   isLive(block: Block): boolean;
@@ -57,6 +62,10 @@ function checkSize(bytes: number): void {
 const notOurs = (): RuntimeError =>
   new RuntimeError('free', { expected: 'a block of this runtime that is in use', got: 'one that was freed before, or is not its own' });
 
+const largePage = 2 ** 21;
+/** Results from this size on are worth the address space that a large page's alignment takes. */
+const largeResult = 2 ** 20;
+
 /**
  * Native memory: a buffer of its own for each block. Not a SharedArrayBuffer, although all threads use it, by address: V8
  * does not count those as memory in use, so that it collected them too late (7 GB of them where 0.2 were alive).
@@ -78,6 +87,14 @@ export function nativeMemory(addressOf: (view: Uint8Array) => bigint, prefersLar
       const block: Block = { bytes, buffer, byteOffset, address: start + BigInt(byteOffset) };
       live.add(block);
       return block;
+    },
+    array(bytes) {
+      const unit = bytes >= largeResult ? largePage : alignment;
+      const buffer = new ArrayBuffer(bytes + unit);
+      const start = addressOf(new Uint8Array(buffer));
+      const byteOffset = Number(-start & BigInt(unit - 1));
+      if (unit === largePage) prefersLargePages?.(start + BigInt(byteOffset), bytes);
+      return { buffer, byteOffset };
     },
     wrap(values) {
       const bytes = new Uint8Array(values.buffer, values.byteOffset, values.byteLength);
@@ -126,6 +143,7 @@ export function wasmMemory(maximumPages = pageLimits[0]): Memory {
 
   return {
     wasm: memory,
+    array: (bytes) => ({ buffer: new ArrayBuffer(bytes), byteOffset: 0 }),
     wrap(values) {
       const block = this.allocate(values.byteLength);
       view(block, Uint8Array).set(new Uint8Array(values.buffer, values.byteOffset, values.byteLength));

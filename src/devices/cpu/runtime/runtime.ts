@@ -29,6 +29,8 @@ export interface Runtime {
   allocate(bytes: number): Block;
   /** A block with these values, without a copy where that can be; they must stay as they are while it is in use. */
   wrap(values: ArrayBufferView): Block;
+  /** Memory for results that belong to the caller, which generated code writes fast once it is wrapped. */
+  array(bytes: number): { readonly buffer: ArrayBuffer; readonly byteOffset: number };
   /** Frees a block now rather than when it is collected; nothing may use it after. */
   free(block: Block): void;
   /** Compiles kernels (kernel(args, task), not entries) and makes them callable. */
@@ -91,6 +93,7 @@ export function makeRuntime(isa: Isa, memory: Memory, load: Loader, threads: Poo
     threads: threads.size,
     allocate: (bytes) => memory.allocate(bytes),
     wrap: (values) => memory.wrap(values),
+    array: (bytes) => memory.array(bytes),
     free: (block) => memory.free(block),
     startThreads: (count = threads.size) => {
       // The calling thread is one of them.
