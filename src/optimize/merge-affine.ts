@@ -56,8 +56,8 @@ function extended(node: Node, at: number, { base, scale, shift, cost }: Affine):
   if (!c || !sameShape(node.outputs[0].shape, base.shape)) return undefined;
   const next = operation(scale, shift, c, at === 0);
   if (!next) return undefined;
-  const finite = next.every((numbers) => Array.from(numbers).every((n) => Number.isFinite(base.dtype === 'float32' ? Math.fround(n) : n)));
-  return finite ? { base, scale: next[0], shift: next[1], cost: cost + 1 } : undefined;
+  const isFinite = base.dtype === 'float32' ? (n: number) => Number.isFinite(Math.fround(n)) : Number.isFinite;
+  return next.every((numbers) => all(numbers, isFinite)) ? { base, scale: next[0], shift: next[1], cost: cost + 1 } : undefined;
 }
 
 /** Scale and shift after an operation by c; `first`: the chain is its first operand. */
@@ -71,8 +71,16 @@ const operations: Readonly<Partial<Record<string, Operation>>> = {
   Div: (scale, shift, c, first) => (first ? [zip(scale, c, (a, b) => a / b), zip(shift, c, (a, b) => a / b)] : undefined),
 };
 
-const zip = (a: Numbers, b: Numbers, fn: (a: number, b: number) => number): Float64Array =>
-  Float64Array.from({ length: Math.max(a.length, b.length) }, (_, i) => fn(a[a.length === 1 ? 0 : i], b[b.length === 1 ? 0 : i]));
+function zip(a: Numbers, b: Numbers, fn: (a: number, b: number) => number): Float64Array {
+  const result = new Float64Array(Math.max(a.length, b.length));
+  for (let i = 0; i < result.length; i++) result[i] = fn(a[a.length === 1 ? 0 : i], b[b.length === 1 ? 0 : i]);
+  return result;
+}
+
+function all(numbers: Numbers, holds: (n: number) => boolean): boolean {
+  for (let i = 0; i < numbers.length; i++) if (!holds(numbers[i])) return false;
+  return true;
+}
 
 /** A constant's numbers where it differs at most from channel to channel of `base`. */
 function channelNumbers(value: Value, base: Value): Numbers | undefined {
@@ -85,7 +93,7 @@ function channelNumbers(value: Value, base: Value): Numbers | undefined {
 
 const channelAxisFromEnd = ({ node, shape }: Value): number => channelFromEnd[node.op](shape.length);
 
-const isAll = (numbers: Numbers, value: number): boolean => Array.from(numbers).every((n) => n === value);
+const isAll = (numbers: Numbers, value: number): boolean => all(numbers, (n) => n === value);
 
 /** How many nodes `emit` makes. */
 const costOf = ({ scale, shift }: Affine): number => (isAll(scale, 1) ? 0 : 1) + (isAll(shift, 0) ? 0 : 1);
