@@ -210,7 +210,7 @@ export function convKernel(isa: Isa, spec: ConvSpec, tiling: ConvTiling): Tasked
     l * bytes(i, 2) + c * bytes(i, 3) + Math.floor((v * lanes) / blockChannels) * bytes(i, 1) + ((v * lanes) % blockChannels) * bytes(i, 4);
   const finishPixel = (l: number, c: number, sumOf: (v: number) => Vec) => {
     for (let v = 0; v < vectors; v++) {
-      const others = after.leaves.slice(1).map((leaf, i) => emitLeaf(b, mode, leaf, pointers[i], operands[i].strides[4], place(i, l, c, v), lanes));
+      const others = after.leaves.slice(1).map((leaf, i) => () => emitLeaf(b, mode, leaf, pointers[i], operands[i].strides[4], place(i, l, c, v), lanes));
       const results = emitExpression(b, mode, after, [{ kind: 'vec', elem: 'f32', reg: sumOf(v) }, ...others]);
       results.forEach((lane, j) => emitStore(b, mode, 'float32', b.at(pointers[leafCount + j], place(leafCount + j, l, c, v)), lane, lanes));
     }

@@ -21,14 +21,20 @@ export function scalarOf(value: Value): number | bigint | undefined {
   return data?.length === 1 ? data[0] : undefined;
 }
 
+/** A leaf's lanes, or how to load them: then they are loaded where they are read first, and occupy no register before. */
+export type LeafLanes = Lane | (() => Lane);
+
 /** Emits the nodes over the leaves' lanes; returns the results' lanes. */
-export function emitExpression(b: KernelBuilder, mode: EmitMode, expression: Expression, lanes: readonly Lane[]): Lane[] {
+export function emitExpression(b: KernelBuilder, mode: EmitMode, expression: Expression, lanes: readonly LeafLanes[]): Lane[] {
   const values = new Map<Value, Lane>();
-  expression.leaves.forEach((leaf, i) => values.set(leaf, lanes[i]));
   const lane = (value: Value): Lane => {
     let known = values.get(value);
-    if (!known) values.set(value, (known = emitScalar(b, mode, value)));
+    if (!known) values.set(value, (known = leafLane(value) ?? emitScalar(b, mode, value)));
     return known;
+  };
+  const leafLane = (value: Value): Lane | undefined => {
+    const lanesOf = lanes[expression.leaves.indexOf(value)];
+    return typeof lanesOf === 'function' ? lanesOf() : lanesOf;
   };
   for (const node of expression.nodes) {
     const inputs = node.inputs.map((input) => input && lane(input));

@@ -6,7 +6,7 @@
  */
 import type { DType } from '../../../graph/index.ts';
 import { elemBytes, type Int, type Isa, KernelBuilder, lanesOf, type Vec } from '../codegen/index.ts';
-import { blockUnroll, emitAccumulators, emitBlock, emitContraction, type FloatElem, mostRows, type Tile, type TileShape } from './contract.ts';
+import { blockUnroll, emitAccumulators, emitBlock, emitContraction, fits, type FloatElem, mostRows, type Tile, type TileShape } from './contract.ts';
 import { emitExpression, emitLeaf, type Expression } from './expression.ts';
 import type { TaskedKernel } from './map.ts';
 import { bytesOf, fewTasks, loadArguments, type StridedOperand } from './nest.ts';
@@ -43,7 +43,7 @@ export function tileGemm(isa: Isa, elem: FloatElem, m: number, n: number, k: num
   let best: (TileShape & { cycles: number }) | undefined;
   for (const vectors of [1, 2, 3, 4, 6, 8]) {
     const panels = Math.ceil(n / (vectors * lanes));
-    if (vectors > 1 && Math.ceil(n / lanes) < vectors) continue;
+    if (vectors > 1 && (Math.ceil(n / lanes) < vectors || !fits(isa, { rows: 1, vectors }))) continue;
     const most = mostRows(isa, vectors);
     const tiles = Math.ceil(m / most);
     const rows = m <= most ? m : tiles < 4 ? Math.ceil(m / tiles) : most;
@@ -148,7 +148,7 @@ export function gemmKernel(isa: Isa, spec: GemmSpec): TaskedKernel {
     const result = leafCount;
     const finish = () =>
       each((r, v, sum) => {
-        const others = after.leaves.slice(1).map((leaf, i) => emitLeaf(b, mode, leaf, pointers[i], operands[i].strides[rank + 1], place(i, r, v), count(v)));
+        const others = after.leaves.slice(1).map((leaf, i) => () => emitLeaf(b, mode, leaf, pointers[i], operands[i].strides[rank + 1], place(i, r, v), count(v)));
         const lane: Lane = { kind: 'vec', elem, reg: sum };
         emitExpression(b, mode, after, [lane, ...others]).forEach((value, j) => {
           emitStore(b, mode, operands[result + j].dtype, b.at(pointers[result + j], place(result + j, r, v)), value, count(v));

@@ -112,10 +112,16 @@ export function reduceKernel(isa: Isa, given: ReduceSpec): TaskedKernel {
   const stride = (i: number, axis: number) => (axis < 0 ? 0 : operands[i].strides[axis]);
   const lanesRead = (i: number, p: Position) => (p.padding && operands[i].padded ? lanes : p.count);
 
-  /** The terms of the tile at the pointers; equal loads are made once. */
-  const terms = (tile: readonly Position[], readAxis: number, count?: number, extraBytes?: (i: number) => number): Lane[] => {
+  /** What the terms of the tile at the pointers are made of, one position after the other; equal loads are made once. */
+  const eachTerm = (
+    tile: readonly Position[],
+    readAxis: number,
+    use: (inputs: readonly Lane[], position: number) => void,
+    count?: number,
+    extraBytes?: (i: number) => number,
+  ): void => {
     const loaded = new Map<string, Lane>();
-    return tile.map((position) => {
+    tile.forEach((position, at) => {
       const inputs = before.leaves.map((leaf, i) => {
         const offset = offsetOf(i, position) + (extraBytes?.(i) ?? 0);
         const lanesHere = count ?? lanesRead(i, position);
@@ -124,8 +130,16 @@ export function reduceKernel(isa: Isa, given: ReduceSpec): TaskedKernel {
         if (!lane) loaded.set(key, (lane = emitLeaf(b, mode, leaf, pointers[i], stride(i, readAxis), offset, lanesHere)));
         return lane;
       });
-      return emitExpression(b, mode, before, inputs)[0];
+      use(inputs, at);
     });
+  };
+  const termOf = (inputs: readonly Lane[]): Lane => emitExpression(b, mode, before, inputs)[0];
+  /** A sum of products is multiply-adds: depthwise convolutions, and whatever has no better kernel. */
+  const isProduct = (operation === 'sum' || operation === 'mean') && before.leaves.length === 2 && before.nodes.length === 1 && before.nodes[0].op === 'Mul';
+  const addTerm = (into: Lane, inputs: readonly Lane[]): void => {
+    const [x, y] = inputs;
+    if (isProduct && into.kind === 'vec' && x.kind === 'vec' && y.kind === 'vec') b.accumulate(elem, into.reg, x.reg, y.reg);
+    else combine(into, termOf(inputs));
   };
 
   /** Adds the terms of reduced axes `axis`... to the accumulators. */
@@ -133,7 +147,7 @@ export function reduceKernel(isa: Isa, given: ReduceSpec): TaskedKernel {
     const end = acrossReduced ? lastAxis : extents.length;
     if (axis >= end) {
       if (acrossReduced) return reduceLanes(tile[0], sums[0]);
-      terms(tile, laneAxis).forEach((term, i) => combine(sums[i], term));
+      eachTerm(tile, laneAxis, (inputs, i) => addTerm(sums[i], inputs));
       return;
     }
     const inner = extents.slice(axis + 1).reduce((a, c) => a * c, 1);
@@ -177,13 +191,13 @@ export function reduceKernel(isa: Isa, given: ReduceSpec): TaskedKernel {
     const rest = extent % lanes;
     const leaves = pointers.slice(0, leafCount);
     const along = leaves.map((_, i) => bytesAlong(i, lastAxis));
-    const term = (vector: number, shift = 0) =>
-      terms([position], lastAxis, lanes, (i) => (vector * lanes + shift) * along[i])[0];
+    const add = (into: Lane, vector: number, shift = 0) =>
+      eachTerm([position], lastAxis, (inputs) => addTerm(into, inputs), lanes, (i) => (vector * lanes + shift) * along[i]);
     const width = vectors >= 8 ? 4 : 1;
     const chunk = (rounds: number) => {
       const own = Array.from({ length: width }, fresh);
       b.loop(rounds, () => {
-        for (let u = 0; u < width; u++) combine(own[u], term(u));
+        for (let u = 0; u < width; u++) add(own[u], u);
         leaves.forEach((p, i) => b.advance(p, width * lanes * along[i]));
       });
       for (let step = width >> 1; step > 0; step >>= 1) for (let u = 0; u < step; u++) combine(own[u], own[u + step]);
@@ -194,13 +208,16 @@ export function reduceKernel(isa: Isa, given: ReduceSpec): TaskedKernel {
     if (full > 0) b.loop(full, () => chunk(block));
     if (rounds % block > 0) chunk(rounds % block);
     const left = vectors - rounds * width;
-    for (let v = 0; v < left; v++) combine(sum, term(v));
+    for (let v = 0; v < left; v++) add(sum, v);
     if (rest > 0) {
       if (operation === 'sum' || operation === 'mean') {
-        const last = terms([position], lastAxis, rest, (i) => left * lanes * along[i])[0] as Lane & { reg: Vec };
-        combine(sum, { kind: 'vec', elem, reg: b.firstLanes(elem, last.reg, rest) });
+        const addRest = (inputs: readonly Lane[]) => {
+          const last = termOf(inputs) as Lane & { reg: Vec };
+          combine(sum, { kind: 'vec', elem, reg: b.firstLanes(elem, last.reg, rest) });
+        };
+        eachTerm([position], lastAxis, addRest, rest, (i) => left * lanes * along[i]);
       } else {
-        combine(sum, term(left, rest - lanes)); // extrema may see an element twice
+        add(sum, left, rest - lanes); // extrema may see an element twice
       }
     }
     leaves.forEach((p, i) => b.advance(p, -rounds * width * lanes * along[i]));
@@ -215,7 +232,7 @@ export function reduceKernel(isa: Isa, given: ReduceSpec): TaskedKernel {
     if (operation === 'mean') value = divide(b, value, count, float);
     const others = after.leaves.slice(1).map((leaf, j) => {
       const i = leafCount + j;
-      return emitLeaf(b, mode, leaf, pointers[i], acrossReduced ? 0 : stride(i, laneAxis), offsetOf(i, position), lanesRead(i, position));
+      return () => emitLeaf(b, mode, leaf, pointers[i], acrossReduced ? 0 : stride(i, laneAxis), offsetOf(i, position), lanesRead(i, position));
     });
     emitExpression(b, mode, after, [value, ...others]).forEach((lane, j) => {
       const i = resultAt + j;
