@@ -39,8 +39,12 @@ describe('mergePads', () => {
   });
 
   test('takes a zero that is given, and chains of paddings', () => {
-    expect(opsOf(merged((x) => conv(pad(pad(x, spatial, {}, constant(f32([], [0]))), spatial))))).toEqual(['Pad', 'Conv']);
-    expect(opsOf(optimized(merged((x) => conv(pad(pad(x, spatial), spatial))), mergePads))).toEqual(['Conv']);
+    expect(opsOf(merged((x) => conv(pad(pad(x, spatial, {}, constant(f32([], [0]))), spatial))))).toEqual(['Conv']);
+    expect(opsOf(merged((x) => conv(pad(pad(x, spatial, {}, constant(f32([], [1]))), spatial))))).toEqual(['Pad', 'Conv']);
+    expect(opsOf(merged((x) => {
+      const inner = pad(x, spatial);
+      return [conv(pad(inner, spatial)), inner];
+    }))).toEqual(['Pad', 'Conv']);
   });
 
   test.each<[string, (x: Value) => Value | readonly Value[]]>([

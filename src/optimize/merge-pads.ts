@@ -6,9 +6,17 @@ import { convGeometry, numbersOf, padGeometry, poolGeometry, type Window } from 
 export function mergePads(graph: Graph): Graph {
   const uses = useCounts(topologicalOrder(graph), graph.outputs);
   return rewriteGraph(graph, (node, original) => {
-    const pad = node.inputs[0]?.node;
-    if (!(node.op in readers) || pad?.op !== 'Pad' || uses.get(original.inputs[0] as Value) !== 1) return undefined;
-    return merge(node, pad);
+    if (!(node.op in readers)) return undefined;
+    let merged = node;
+    // One padding may stand before another; whether others read it is asked of the graph as it was.
+    let padded = original.inputs[0] as Value;
+    while (merged.inputs[0]?.node.op === 'Pad' && uses.get(padded) === 1) {
+      const next = merge(merged, merged.inputs[0].node);
+      if (!next) break;
+      merged = next;
+      padded = padded.node.inputs[0] as Value;
+    }
+    return merged === node ? undefined : merged.outputs;
   });
 }
 
@@ -30,7 +38,7 @@ const readers: Readonly<Record<string, Reader>> = {
   },
 };
 
-function merge(node: Node, pad: Node): readonly Value[] | undefined {
+function merge(node: Node, pad: Node): Node | undefined {
   const [x, , fill] = pad.inputs;
   const { mode, begin, end } = padGeometry(pad);
   const { geometry, extra } = readers[node.op];
@@ -47,7 +55,7 @@ function merge(node: Node, pad: Node): readonly Value[] | undefined {
   const { auto_pad: _, ...attrs } = node.attrs;
   const merged = makeNode(node.op, [x, ...node.inputs.slice(1)], { ...attrs, ...more, pads: [...padsBegin, ...padsEnd] }, node.name);
   // With ceil_mode the number of windows depends on which of the zeros are padding.
-  return sameShape(merged.outputs[0].shape, node.outputs[0].shape) ? merged.outputs : undefined;
+  return sameShape(merged.outputs[0].shape, node.outputs[0].shape) ? merged : undefined;
 }
 
 const extentOf = ({ kernel, dilations }: Window, axis: number): number => (kernel[axis] - 1) * dilations[axis] + 1;
