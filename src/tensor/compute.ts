@@ -48,16 +48,18 @@ function pendingFor(values: readonly Value[], alone = false): Pending | undefine
   if (roots.length === 0) return undefined;
   if (alone) return collect(roots);
   roots = unknown([...roots, ...[...assigned].map(({ value }) => value)]);
-  const pending = collect(roots);
-  const more: Value[] = [];
-  for (const { root, gradients } of passes) {
-    if (!isPending(root)) continue;
-    const open = gradients.filter(isPending).map(({ value }) => resolve(value));
-    if (roots.includes(resolve(root.value))) more.push(...open);
-    else if (open.some(({ node }) => pending.has(node))) more.push(root.value);
-  }
+  const open = passes.filter(({ root }) => isPending(root));
+  if (open.length === 0) return collect(roots);
+  // With all losses at first, since they mostly belong: collecting takes time.
+  const wide = unknown([...roots, ...open.map(({ root }) => root.value)]);
+  const pending = collect(wide);
+  const more = open.flatMap(({ root, gradients }) => {
+    const values = gradients.filter(isPending).map(({ value }) => resolve(value));
+    if (roots.includes(resolve(root.value))) return values;
+    return values.some(({ node }) => pending.has(node)) ? [root.value] : [];
+  });
   const all = unknown([...roots, ...more]);
-  return all.length > roots.length ? collect(all) : pending;
+  return all.length === wide.length && all.every((value, i) => value === wide[i]) ? pending : collect(all);
 }
 
 /** Makes the values known. */
@@ -65,7 +67,18 @@ export function compute(values: readonly Value[], alone = false): void {
   for (let pending = pendingFor(values, alone); pending; pending = pendingFor(values, alone)) {
     const host = hostNode(pending);
     if (host) runHost(host);
-    else keep(pending, runProgram(pending, (leaf) => storedIn(leaf)!));
+    else keep(pending, attempt(() => runProgram(pending!, (leaf) => storedIn(leaf)!)));
+  }
+}
+
+/** What failed does so again when it is read, but not whenever something else is. */
+function attempt<T>(run: () => T): T {
+  try {
+    return run();
+  } catch (error) {
+    assigned.clear();
+    passes = [];
+    throw error;
   }
 }
 
@@ -85,7 +98,7 @@ function keep(pending: Pending, results: readonly TensorData[]): void {
   passes = passes.filter(({ root }) => isPending(root));
 }
 
-// ---- what no device runs (sorting, random bits): evaluated here, between programs
+// ---- what no device runs (sorting): evaluated here, between programs
 
 /** The first node that the device neither runs nor takes apart. */
 const hostNode = ({ order }: Pending): Node | undefined => order.find((node) => isHost(node.op, node.outputs[0].dtype, currentSettings().device));

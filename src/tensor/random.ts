@@ -1,7 +1,6 @@
 /**
  * Random tensors, by Philox counters: element i of the n-th random tensor after `manualSeed(s)` is a pure function of s, n's
- * counter and i, the same on every device and thread count. (The bits are made on the host, between programs, as long as no device
- * runs PhiloxUniform; what is done with them is compiled.)
+ * counter and i, the same on every device and thread count. Seed and counter are inputs of the program that draws.
  */
 import { type DType, sizeOf } from '../graph/index.ts';
 import { philoxCounters } from '../ops/index.ts';

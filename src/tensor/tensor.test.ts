@@ -165,3 +165,11 @@ test('what was read is a copy', () => {
   (x.toArray() as Float32Array).fill(9);
   expect(x.tolist()).toEqual([1, 2]);
 });
+
+test('an assignment that cannot be computed spoils nothing else', () => {
+  const x = tensor([1]);
+  x.assign(tensor([1], { dtype: 'float16' }).add(1));
+  expect(() => tensor([1]).add(1).item()).toThrow('float16');
+  expect(tensor([1]).add(1).item()).toBe(2);
+  expect(() => x.item()).toThrow('float16');
+});

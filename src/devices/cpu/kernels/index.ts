@@ -6,6 +6,7 @@ export { type Expression, identity, scalarOf } from './expression.ts';
 export { gemmKernel, type GemmSpec, tileGemm } from './gemm.ts';
 export { mapKernel, type MapSpec, type TaskedKernel } from './map.ts';
 export type { StridedOperand } from './nest.ts';
+export { philoxKernel, type PhiloxSpec } from './philox.ts';
 export { type IndexDType, placesKernel, type PlacesSpec } from './places.ts';
 export { canEmit, canVectorise, emittableOps } from './pointwise/index.ts';
 export { reduceKernel, type ReduceSpec, type Reduction } from './reduce.ts';

@@ -4,6 +4,7 @@ import { gatherGeometry, normalizeAxis, padGeometry, padTables, type ResizeAxis,
 import { argReduceKernel, blockChannels, type Expression, type IndexDType, scalarOf, takeKernel, type TakeSpec } from '../../kernels/index.ts';
 import { argument, type Halo, kernelName, type Planner } from '../planner.ts';
 import { placeOps } from './places.ts';
+import { lowerRandom } from './random.ts';
 import { lowerScan } from './scan.ts';
 import { broadcastView, reshapeView, sliceView, transposeView, type View } from '../view.ts';
 
@@ -35,6 +36,7 @@ export const moveOps: Readonly<Record<string, Lower>> = {
   ArgMax: (p, node) => lowerArg(p, node, true),
   ArgMin: (p, node) => lowerArg(p, node, false),
   CumSum: lowerScan,
+  PhiloxUniform: lowerRandom,
   ...placeOps,
 };
 
