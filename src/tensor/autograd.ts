@@ -6,6 +6,7 @@ import { noteAssignment, noteBackward } from './compute.ts';
 import { TensorError } from './errors.ts';
 import { leaves, leavesBefore, noGrad } from './tape.ts';
 import { Tensor } from './tensor.ts';
+import { currentTrace } from './trace.ts';
 
 export interface BackwardOptions {
   /** Record the gradients themselves, so that they can be differentiated again. Default: false. */
@@ -30,11 +31,15 @@ export function backward(self: Tensor, gradient?: Tensor, { createGraph = false,
       if (result) made.push(accumulate(leaves.get(target)!, result, createGraph));
     });
   });
-  noteBackward(self, made);
+  const trace = currentTrace();
+  // Within compile() all is computed together anyway.
+  if (trace) for (const target of targets) trace.graded.add(leaves.get(target)!);
+  else noteBackward(self, made);
   if (!retainGraph) self.spend();
 }
 
 function accumulate(leaf: Tensor, result: Value, createGraph: boolean): Tensor {
+  currentTrace()?.made.add(result.node);
   if (createGraph) leaf.grad = new Tensor(leaf.grad ? leaf.grad.add(new Tensor(result)).value : result, true);
   else if (!leaf.grad) leaf.grad = new Tensor(alias(result));
   else if (leaf.grad.isLeaf) {
@@ -67,6 +72,7 @@ export function grad(outputs: Tensor | readonly Tensor[], inputs: Tensor | reado
     if (!input.requiresGrad) throw new TensorError('grad', { expected: 'inputs that require a gradient', got: formatType(input.value), hint: 'set requiresGrad' });
   }
   return gradients(seeds, wrt.map(({ value }) => value)).map((result, i) => {
+    if (result) currentTrace()?.made.add(result.node);
     if (result) return createGraph ? new Tensor(result, true) : new Tensor(alias(result));
     if (allowUnused) return null;
     throw new TensorError('grad', { expected: 'outputs that depend on every input', got: `none on input ${i}`, hint: 'set allowUnused to get null' });

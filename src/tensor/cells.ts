@@ -24,11 +24,18 @@ const cell = ({ dtype, shape }: TensorType, slot: Slot): Value => {
 /** A value that is known. Its data is not copied and must not be changed afterwards. */
 export const known = (data: TensorData): Value => cell(data, { data });
 
+let origins: Map<Value, Value> | undefined;
+/** While a map is given, cells made for what is known already are noted in it, with what they were made for. */
+export const noteOrigins = (map: Map<Value, Value> | undefined): void => void (origins = map);
+
 /** The same value, to which no gradient goes back. */
 export function alias(value: Value): Value {
   const source = resolve(value);
   const data = slots.get(source)?.data;
-  return cell(value, data ? { data } : { source });
+  if (!data) return cell(value, { source });
+  const result = cell(value, { data });
+  origins?.set(result, origins.get(source) ?? source);
+  return result;
 }
 
 /** The value that a cell stands for: one that is known, or an expression. Cells on the way learn it. */

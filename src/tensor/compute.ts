@@ -105,7 +105,8 @@ const hostNode = ({ order }: Pending): Node | undefined => order.find((node) => 
 
 const hostOps = new WeakMap<Device, Map<string, boolean>>();
 
-function isHost(op: string, dtype: DType, device: Device): boolean {
+/** Whether the device neither runs nor takes apart an operator. */
+export function isHost(op: string, dtype: DType, device: Device): boolean {
   let known = hostOps.get(device);
   if (!known) hostOps.set(device, (known = new Map<string, boolean>()));
   let host = known.get(op);

@@ -2,6 +2,7 @@
 import './methods.ts';
 
 export { type BackwardOptions, grad, type GradOptions } from './autograd.ts';
+export { compile, type Results } from './compile.ts';
 export * from './create.ts';
 export { TensorError } from './errors.ts';
 export * from './functional.ts';

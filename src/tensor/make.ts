@@ -5,19 +5,24 @@ import { alias, literal } from './cells.ts';
 import { TensorError } from './errors.ts';
 import { isGradEnabled } from './tape.ts';
 import { Tensor } from './tensor.ts';
+import { currentTrace, noteUse } from './trace.ts';
 
 export type Operand = Tensor | number;
 
 /** All results of an operator. Operands that are graph values (axes, sizes) have no gradient. */
 export function makeAll(op: string, operands: readonly (Tensor | Value | null)[], attrs: Attrs = {}): Tensor[] {
   let requires = false;
+  const trace = currentTrace();
   const inputs = operands.map((operand) => {
     if (!(operand instanceof Tensor)) return operand;
     if (operand.requiresGrad) requires = true;
+    if (trace) noteUse(trace, operand);
     return operand.value;
   });
   const recorded = requires && isGradEnabled();
-  return makeNode(op, inputs, attrs).outputs.map((value) => {
+  const node = makeNode(op, inputs, attrs);
+  trace?.made.add(node);
+  return node.outputs.map((value) => {
     if (dtypes[value.dtype].kind !== 'float') return new Tensor(value);
     return new Tensor(requires && !recorded ? alias(value) : value, recorded);
   });

@@ -3,6 +3,7 @@ import { input, makeNode, type Node, type TensorData, type Value } from '../grap
 import { type CompileOptions, cpu, type Device, type Executable } from '../devices/index.ts';
 import { resolve } from './cells.ts';
 import type { Pending } from './collect.ts';
+import { TensorError } from './errors.ts';
 
 export interface Settings extends CompileOptions {
   /** Where tensors are computed. */
@@ -106,6 +107,21 @@ export function runProgram(pending: Pending, dataOf: (leaf: Value) => TensorData
   counts.ran++;
   const results = executable.run(inputsOf(pending, fixed, dataOf));
   return pending.roots.map((_, i) => results[outputName(i)]);
+}
+
+/** The program, to be run with other values of its leaves (of the same types, in their order). */
+export function bindProgram(pending: Pending): (leaves: readonly TensorData[]) => TensorData[] {
+  const program = programFor(pending, true);
+  const literals = inputsOf({ ...pending, leaves: [] }, program.fixed, () => undefined as never);
+  const count = pending.roots.length;
+  return (leaves) => {
+    const inputs = { ...literals };
+    leaves.forEach((data, i) => (inputs[leafName(i)] = data));
+    counts.ran++;
+    if (program.running > 0) throw new TensorError('compiled function', { expected: 'no asynchronous run of the same program', got: 'one in flight', hint: 'await it first' });
+    const results = program.executable.run(inputs);
+    return Array.from({ length: count }, (_, i) => results[outputName(i)]);
+  };
 }
 
 /** As `runProgram`, while the event loop stays free. */

@@ -2,7 +2,7 @@
  * Random tensors, by Philox counters: element i of the n-th random tensor after `manualSeed(s)` is a pure function of s, n's
  * counter and i, the same on every device and thread count. Seed and counter are inputs of the program that draws.
  */
-import { type DType, sizeOf } from '../graph/index.ts';
+import { type DType, sizeOf, type TensorData } from '../graph/index.ts';
 import { philoxCounters } from '../ops/index.ts';
 import { known } from './cells.ts';
 import type { TensorOptions } from './create.ts';
@@ -10,7 +10,8 @@ import { TensorError } from './errors.ts';
 import { lift, make, type Operand, scalar } from './make.ts';
 import { add, cos, floor, log, lt, mul, neg, sqrt, sub } from './pointwise.ts';
 import { argsort } from './reduce.ts';
-import { Tensor } from './tensor.ts';
+import type { Tensor } from './tensor.ts';
+import { currentTrace } from './trace.ts';
 
 /** Where a sequence of random numbers stands; plain data, to be kept in a checkpoint. */
 export interface RandomState {
@@ -50,9 +51,14 @@ export interface RandomOptions extends TensorOptions {
 }
 
 function uniform(shape: readonly number[], dtype: DType, source: Generator): Tensor {
-  const { seed, counter } = source.state;
-  source.state = { seed, counter: counter + BigInt(philoxCounters(dtype, sizeOf(shape))) };
-  const state = known({ dtype: 'int64', shape: [2], data: BigInt64Array.of(seed, counter) });
+  const used = BigInt(philoxCounters(dtype, sizeOf(shape)));
+  const next = (): TensorData => {
+    const { seed, counter } = source.state;
+    source.state = { seed, counter: counter + used };
+    return { dtype: 'int64', shape: [2], data: BigInt64Array.of(seed, counter) };
+  };
+  const state = known(next());
+  currentTrace()?.random.set(state, next);
   return make('PhiloxUniform', [state], { dtype, shape: [...shape] });
 }
 

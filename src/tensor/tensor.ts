@@ -2,7 +2,7 @@
  * Tensor: what users hold. It feels eager and is lazy: an expression only builds graph nodes (so a wrong shape is an error at
  * its line), and values are computed when they are read. Methods of the families beside this file are attached in methods.ts.
  */
-import { apply, constant, type DType, dtypes, formatType, sameShape, sizeOf, type TensorData, type TypedArray, type Value } from '../graph/index.ts';
+import { apply, constant, type DType, dtypes, formatType, type Node, sameShape, sizeOf, type TensorData, type TypedArray, type Value } from '../graph/index.ts';
 import { castData, fromElements } from '../ops/index.ts';
 import { alias, dataOf, known, literal, resolve } from './cells.ts';
 import { compute, computeAsync, noteAssignment } from './compute.ts';
@@ -10,6 +10,7 @@ import { TensorError } from './errors.ts';
 import type { Methods } from './methods.ts';
 import { printTensor } from './print.ts';
 import { type GradFn, gradFnOf, leaves } from './tape.ts';
+import { currentTrace, expectNoTrace, noteUse } from './trace.ts';
 
 /** Numbers, and lists of them within lists, one level a dimension. */
 export type Nested<T> = T | Nested<T>[];
@@ -71,7 +72,7 @@ export class Tensor {
 
   /** Computes the value now; see `realize` for several at once. */
   realize(): this {
-    this.#data();
+    if (!currentTrace()) this.#data();
     return this;
   }
   /** The only element, as a number (true and false as 1 and 0). @throws TensorError where there are none or several. */
@@ -85,6 +86,7 @@ export class Tensor {
   }
   /** As `toArray`, while the event loop stays free. */
   async data(): Promise<TypedArray> {
+    expectNoTrace('reading a value');
     await computeAsync([this.#value]);
     return copyOut(this.#data());
   }
@@ -111,6 +113,7 @@ export class Tensor {
   }
 
   #data(): TensorData {
+    if (!dataOf(this.#value)) expectNoTrace('reading a value');
     compute([this.#value]);
     this.settle();
     return dataOf(this.#value)!;
@@ -135,7 +138,7 @@ export class Tensor {
     if (!wanted && !this.isLeaf) throw new TensorError('requiresGrad', { expected: 'a leaf', got: `a result of ${this.gradFn!.name}`, hint: 'use detach()' });
     if (wanted && dtypes[this.dtype].kind !== 'float') throw new TensorError('requiresGrad', { expected: 'a float tensor', got: this.dtype });
     this.#requiresGrad = wanted;
-    this.#become(alias(this.#value));
+    this.become(alias(this.#value));
   }
   /** Sets `requiresGrad` and returns the tensor. */
   requiresGrad_(wanted = true): this {
@@ -153,6 +156,8 @@ export class Tensor {
   }
   /** The same values, to which no gradient goes back. Memory is shared, nothing is computed. */
   detach(): Tensor {
+    const trace = currentTrace();
+    if (trace) noteUse(trace, this);
     return new Tensor(alias(this.#value));
   }
   /** Keeps the gradient of a result as well, as `backward()` otherwise does for leaves alone. */
@@ -179,22 +184,32 @@ export class Tensor {
     if (typeof value !== 'number' && !sameShape(value.shape, this.shape)) {
       throw new TensorError('assign', { expected: `shape [${this.shape.join(',')}]`, got: formatType(value.#value) });
     }
-    this.#become(alias(assignable(value, this.#value)));
+    const trace = currentTrace();
+    if (trace) {
+      noteUse(trace, this);
+      if (typeof value !== 'number') noteUse(trace, value);
+      trace.assigned.add(this);
+    }
+    this.become(alias(assignable(value, this.#value, (node) => trace?.made.add(node))));
     noteAssignment(this);
     return this;
   }
 
-  #become(value: Value): void {
+  /** Not for users: from now on this is that cell. */
+  become(value: Value): void {
     this.#value = value;
     if (this.#requiresGrad) leaves.set(value, this);
   }
 }
 
-function assignable(value: Tensor | number, { dtype, shape }: Value): Value {
+function assignable(value: Tensor | number, { dtype, shape }: Value, made: (node: Node) => void): Value {
   const from = typeof value === 'number' ? literal(fromElements({ dtype, shape: [] }, [value])) : value.value;
   const cast = from.dtype === dtype ? from : apply('Cast', [from], { to: dtype });
+  made(cast.node);
   if (sameShape(cast.shape, shape)) return cast;
-  return apply('Expand', [cast, constant(fromElements({ dtype: 'int64', shape: [shape.length] }, [...shape]))]);
+  const result = apply('Expand', [cast, constant(fromElements({ dtype: 'int64', shape: [shape.length] }, [...shape]))]);
+  made(result.node);
+  return result;
 }
 
 function copyOut(data: TensorData): TypedArray {
@@ -204,12 +219,14 @@ function copyOut(data: TensorData): TypedArray {
 
 /** Computes the tensors now, all by one program. Updates of parameters and the loss they come from belong in one call. */
 export function realize(...tensors: readonly Tensor[]): void {
+  if (currentTrace()) return;
   compute(tensors.map(({ value }) => value));
   for (const tensor of tensors) tensor.settle();
 }
 
 /** As `realize`, while the event loop stays free. */
 export async function realizeAsync(...tensors: readonly Tensor[]): Promise<void> {
+  if (currentTrace()) return;
   await computeAsync(tensors.map(({ value }) => value));
   for (const tensor of tensors) tensor.settle();
 }
