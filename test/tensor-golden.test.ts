@@ -32,8 +32,8 @@ const builders: Readonly<Record<string, Build>> = {
   MaxPool2d: pool(w.maxPool),
   AvgPool1d: ([x], _s, { args: [kernel, stride, padding], kwargs }) => w.avgPool(x, kernel, { stride, padding, ceilMode: kwargs.ceil_mode, countIncludePad: kwargs.count_include_pad, ...kwargs }),
   AvgPool2d: ([x], _s, { args: [kernel, stride, padding], kwargs }) => w.avgPool(x, kernel, { stride, padding, ceilMode: kwargs.ceil_mode, countIncludePad: kwargs.count_include_pad, ...kwargs }),
-  BatchNorm1d: ([x], s, { train, kwargs }) => w.batchNorm(x, s.running_mean, s.running_var, { weight: s.weight, bias: s.bias, training: train, eps: kwargs.eps }),
-  BatchNorm2d: ([x], s, { train, kwargs }) => w.batchNorm(x, s.running_mean, s.running_var, { weight: s.weight, bias: s.bias, training: train, eps: kwargs.eps }),
+  BatchNorm1d: ([x], s, { train, kwargs }) => w.batchNorm(x, s.running_mean, s.running_var, { weight: s.weight, bias: s.bias, training: train, eps: kwargs.eps, momentum: kwargs.momentum === null ? 1 : kwargs.momentum }),
+  BatchNorm2d: ([x], s, { train, kwargs }) => w.batchNorm(x, s.running_mean, s.running_var, { weight: s.weight, bias: s.bias, training: train, eps: kwargs.eps, momentum: kwargs.momentum === null ? 1 : kwargs.momentum }),
   LayerNorm: ([x], s, { args: [shape], kwargs }) => w.layerNorm(x, [shape].flat() as number[], s.weight, s.bias, kwargs.eps),
   GroupNorm: ([x], s, { args: [groups] }) => w.groupNorm(x, groups as number, s.weight, s.bias),
   InstanceNorm2d: ([x], s) => w.instanceNorm(x, s.weight, s.bias),
@@ -84,6 +84,7 @@ describe.each(['layers', 'losses'])('%s', (file) => {
     const wanted: [string, w.Tensor | null, TensorData][] = [['output', output, tensors.get(`${key}/output/0`)!]];
     for (const [i, data] of Object.entries(named('grad/input'))) wanted.push([`gradient of input ${i}`, inputs[Number(i)].grad, data]);
     for (const [name, data] of Object.entries(named('grad/state'))) wanted.push([`gradient of ${name}`, state[name].grad, data]);
+    for (const [name, data] of Object.entries(named('after'))) if (name.startsWith('running_')) wanted.push([`${name} afterwards`, state[name], data]);
     w.realize(...wanted.flatMap(([, tensor]) => (tensor ? [tensor] : [])));
     for (const [what, tensor, expected] of wanted) {
       const got = tensor ? toNumbers(tensor.toTensorData()) : toNumbers(expected).fill(0);

@@ -123,7 +123,7 @@ export function hashBytes({ buffer, byteOffset, byteLength }: ArrayBufferView): 
   const words = new Int32Array(buffer, aligned ? byteOffset : 0, whole * 4);
   let state: Digest = hashBlocks(words, [0, 0, 0, 0]);
   // What is left, or all that is not aligned, is copied out piece by piece.
-  const piece = new Uint8Array(1 << 16);
+  const piece = new Uint8Array(Math.min(1 << 16, Math.ceil((byteLength - whole * 16) / 16) * 16));
   for (let at = whole * 16; at < byteLength; at += piece.length) {
     const bytes = new Uint8Array(buffer, byteOffset + at, Math.min(piece.length, byteLength - at));
     const blocks = Math.ceil(bytes.length / 16);

@@ -117,16 +117,19 @@ const float = new Float64Array(1);
 const floatWords = new Int32Array(float.buffer);
 const kinds = { number: 1, string: 2, boolean: 3, list: 4, tensor: 5 } as const;
 
+/** Used again by the next list: there is one at a time. */
+let room = new Int32Array(4096);
+
 /** A list of words in which no two different expressions are the same: what has a length has it in front. */
 class Words {
-  #words = new Int32Array(4096);
+  #words = room;
   #length = 0;
 
   push(word: number): void {
     if (this.#length === this.#words.length) {
       const larger = new Int32Array(this.#length * 2);
       larger.set(this.#words);
-      this.#words = larger;
+      this.#words = room = larger;
     }
     this.#words[this.#length++] = word;
   }

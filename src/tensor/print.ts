@@ -20,14 +20,15 @@ export function printTensor(tensor: Printed): string {
   const indicesOf = (dim: number): (number | null)[] =>
     outline && dim > 2 * edge ? [0, 1, 2, null, dim - 3, dim - 2, dim - 1] : Array.from({ length: dim }, (_, i) => i);
   walk(0, 0, data.length, (at) => shown.push(elements[at]));
-  const format = dtypes[dtype].kind === 'float' ? floatFormat(shown as number[]) : dtype === 'bool' ? (x: number | bigint) => (x ? 'true' : 'false') : String;
+  const format = dtypes[dtype].kind === 'float' ? floatFormat(shown as number[]) : dtype === 'bool' ? (x: number | bigint) => (x ? 'True' : 'False') : String;
   const texts = shown.map((element) => format(element as never));
-  const width = shape.length === 0 ? 0 : Math.max(0, ...texts.map((text) => text.length));
+  // Neither nan nor inf makes the others wider, as in PyTorch.
+  const width = shape.length === 0 ? 0 : Math.max(0, ...texts.map((text) => (/n/.test(text) && dtype !== 'bool' ? 0 : text.length)));
   let next = 0;
   const body = data.length === 0 ? '[]' : render(0, 'tensor('.length);
   const notes = [
     data.length === 0 && shape.length > 1 ? `size=[${shape.join(', ')}]` : '',
-    ['float32', 'int64', 'bool'].includes(dtype) && data.length > 0 ? '' : `dtype=${dtype}`,
+    (data.length > 0 ? ['float32', 'int64', 'bool'] : ['float32']).includes(dtype) ? '' : `dtype=${dtype}`,
     tensor.gradFn ? `grad_fn=<${tensor.gradFn}>` : tensor.requiresGrad ? 'requires_grad=True' : '',
   ];
   return `tensor(${[body, ...notes.filter(Boolean)].join(', ')})`;
