@@ -1,5 +1,5 @@
 /**
- * Whetstone's face: graphs, file formats, inference and pictures, in Node and in browsers. What needs Node has subpaths of its
+ * Whetstone's face: graphs, file formats, inference, tensors and pictures, in Node and in browsers. What needs Node has subpaths of its
  * own: `whetstone/formats/node`, `whetstone/vision/node`, `whetstone/zoo`.
  */
 export {
@@ -79,4 +79,16 @@ export {
   VisionError,
 } from './vision/index.ts';
 export { ctcGreedy, type CtcLine, type CtcOptions, TextError } from './text/index.ts';
+export {
+  compile,
+  enableGrad,
+  grad,
+  manualSeed,
+  noGrad,
+  realize,
+  realizeAsync,
+  Tensor,
+  tensor,
+  TensorError,
+} from './tensor/index.ts';
 export { version } from './version.ts';

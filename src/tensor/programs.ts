@@ -10,9 +10,11 @@ export interface Settings extends CompileOptions {
   readonly device: Device;
   /** Most programs that are kept; the least recently used goes first. */
   readonly programs: number;
+  /** Most memory that they may hold between their runs. */
+  readonly programBytes: number;
 }
 
-let settings: Settings = { device: cpu, programs: 256 };
+let settings: Settings = { device: cpu, programs: 256, programBytes: 2 ** 30 };
 
 /** How tensors are computed from now on: on which device, with which instruction set and how many threads. Returns what held before. */
 export function configure(changes: Partial<Settings>): Settings {
@@ -51,12 +53,22 @@ export function programFor(pending: Pending, sync: boolean): Program {
     const fixed = numbers.map((value, i) => (found && !Object.is(found.fixed[i], value) ? NaN : value));
     found = make(pending, fixed);
   } else if (sync && found.running > 0) return make(pending, found.fixed);
+  const isNew = !agrees;
   programs.set(key, found);
-  for (const [oldest] of programs) {
-    if (programs.size <= settings.programs) break;
-    programs.delete(oldest);
-  }
+  if (isNew) forgetOldest();
   return found;
+}
+
+const bytesOf = ({ executable: { info } }: Program): number => info.arenaBytes + info.constantBytes;
+
+/** Keeps what the settings allow, the latest program in any case. */
+function forgetOldest(): void {
+  let bytes = [...programs.values()].reduce((sum, program) => sum + bytesOf(program), 0);
+  for (const [key, program] of programs) {
+    if (programs.size === 1 || (programs.size <= settings.programs && bytes <= settings.programBytes)) break;
+    programs.delete(key);
+    bytes -= bytesOf(program);
+  }
 }
 
 function make(pending: Pending, fixed: readonly number[]): Program {

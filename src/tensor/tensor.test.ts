@@ -1,4 +1,4 @@
-import { describe, expect, test } from 'vitest';
+import { describe, expect, expectTypeOf, test } from 'vitest';
 import * as w from './index.ts';
 import { noGrad, realize, tensor } from './index.ts';
 
@@ -172,4 +172,27 @@ test('an assignment that cannot be computed spoils nothing else', () => {
   expect(() => tensor([1]).add(1).item()).toThrow('float16');
   expect(tensor([1]).add(1).item()).toBe(2);
   expect(() => x.item()).toThrow('float16');
+});
+
+test('types', () => {
+  const x = tensor([[1, 2]]);
+  expectTypeOf(x.max(1)).toEqualTypeOf<w.ValuesAndIndices>();
+  expectTypeOf(x.max()).toEqualTypeOf<w.Tensor>();
+  expectTypeOf(x.add).parameters.toEqualTypeOf<[other: w.Operand]>();
+  expectTypeOf(x.split(1)).toEqualTypeOf<w.Tensor[]>();
+  expectTypeOf(x.conv2d).returns.toEqualTypeOf<w.Tensor>();
+  expect(typeof x.reshape).toBe('function');
+});
+
+test('programs are forgotten, the least recently used first', () => {
+  const before = w.configure({ programs: 2 });
+  const lengths = (...all: number[]): number => {
+    const { compiled } = w.programCounts;
+    for (const length of all) w.fromTypedArray(new Float32Array(length)).add(7).realize();
+    return w.programCounts.compiled - compiled;
+  };
+  expect([lengths(3, 4), lengths(3, 4, 3), lengths(5), lengths(3, 5), lengths(4)]).toEqual([2, 0, 1, 0, 1]);
+  w.configure({ ...before, programBytes: 0 });
+  expect(lengths(6, 7, 7, 6)).toBe(3);
+  w.configure(before);
 });
