@@ -49,8 +49,10 @@ export interface ConvTiling {
   readonly vectors: number;
   /** Groups of `vectors` vectors that cover a group's output channels. */
   readonly channelGroups: number;
-  /** Lines that make one unit of work, each as its tiles: [first column, columns]. */
-  readonly unit: { readonly lines: number; readonly columns: readonly (readonly [number, number])[] };
+  /** Most pixels of a tile. */
+  readonly rows: number;
+  /** Lines that make one unit of work. */
+  readonly lines: number;
   /** Whether the tiles see the image as one line of all its pixels. */
   readonly flat: boolean;
   readonly height: number;
@@ -78,6 +80,27 @@ function evenParts(total: number, most: number): [number, number][] {
   });
 }
 
+/** Pixels side by side in one line of a unit. */
+interface Run {
+  readonly line: number;
+  readonly column: number;
+  readonly count: number;
+}
+
+/** The tiles of `lines` lines, as equal as can be; where a line ends, a tile goes on in the next. */
+const tilesOf = (lines: number, width: number, rows: number): Run[][] =>
+  evenParts(lines * width, rows).map(([from, count]) => {
+    const runs: Run[] = [];
+    for (let at = from; at < from + count; at += runs[runs.length - 1].count) {
+      const column = at % width;
+      runs.push({ line: Math.floor(at / width), column, count: Math.min(width - column, from + count - at) });
+    }
+    return runs;
+  });
+
+/** Tiles of a unit of several lines are written out one by one; on wasm each is one term long. */
+const mostTiles = (isa: Isa): number => (isa.name === 'wasm' ? 10 : 4);
+
 /** Whether every operand walks from the end of a line into the next one without a gap. */
 function linesFollow(spec: ConvSpec): boolean {
   const { width } = spec.out;
@@ -100,12 +123,15 @@ export function tileConv(isa: Isa, spec: ConvSpec): ConvTiling {
     const whole = vectors % perBlock === 0 || perBlock % vectors === 0;
     if (vectorsInAll % vectors !== 0 || !whole) continue;
     const rows = mostRows(isa, vectors);
-    const lines = flat ? 1 : Math.max(1, Math.min(height, Math.floor(rows / width)));
-    const columns: [number, number][] = lines > 1 ? [[0, width]] : evenParts(width, rows);
-    const cycles = columns.reduce((sum, [, c]) => sum + tileCycles(isa, lines * c, vectors, terms), 0);
-    const total = (cycles * Math.ceil(height / lines) * vectorsInAll) / vectors;
-    if (!best || total < best.cycles) {
-      best = { cycles: total, tiling: { vectors, channelGroups: vectorsInAll / vectors, unit: { lines, columns }, flat, height, width } };
+    const cyclesOf = (lines: number) => evenParts(lines * width, rows).reduce((sum, [, count]) => sum + tileCycles(isa, count, vectors, terms), 0);
+    for (let lines = 1; lines <= (flat ? 1 : Math.min(height, 8)); lines++) {
+      if (lines > 1 && Math.ceil((lines * width) / rows) > mostTiles(isa)) break;
+      const rest = height % lines;
+      const cycles = Math.floor(height / lines) * cyclesOf(lines) + (rest > 0 ? cyclesOf(rest) : 0);
+      const total = (cycles * vectorsInAll) / vectors;
+      if (!best || total < best.cycles) {
+        best = { cycles: total, tiling: { vectors, channelGroups: vectorsInAll / vectors, rows, lines, flat, height, width } };
+      }
     }
   }
   return (best as { tiling: ConvTiling }).tiling;
@@ -125,7 +151,7 @@ const pixelsRead = ({ out, stride }: ConvSpec): number => out.height * stride[0]
 const streams = (isa: Isa, vectors: number, terms: number): boolean => terms * vectors * isa.vectorBytes > 24 * 1024;
 
 export function convKernel(isa: Isa, spec: ConvSpec, tiling: ConvTiling): TaskedKernel {
-  const { vectors, channelGroups, unit, flat, height, width } = tiling;
+  const { vectors, channelGroups, flat, height, width } = tiling;
   const lanes = lanesOf(isa, 'f32');
   const { input, operands, after } = spec;
   const groupWidth = vectors * lanes;
@@ -134,7 +160,8 @@ export function convKernel(isa: Isa, spec: ConvSpec, tiling: ConvTiling): Tasked
 
   // ---- tasks: threads get neighbouring ones, so what is larger is cut between them: [channel group][image][lines] where
   // that is the weights, [image][lines][channel group] where it is the image (half of which is then often in their own cache)
-  const units = flat ? unit.columns.length : Math.ceil(height / unit.lines);
+  const flatParts = flat ? evenParts(width, tiling.rows) : [];
+  const units = flat ? flatParts.length : Math.ceil(height / tiling.lines);
   const work = spec.batch * groupsInAll * groupWidth * terms * spec.out.height * spec.out.width;
   const wanted = Math.max(1, Math.min(maxTasks, Math.floor(work / grain)));
   const weightsLead = groupsInAll * groupWidth * terms > spec.batch * spec.groups * spec.inChannels * pixelsRead(spec);
@@ -217,8 +244,8 @@ export function convKernel(isa: Isa, spec: ConvSpec, tiling: ConvTiling): Tasked
   };
   const isLong = (expression: Expression, times: number): boolean =>
     expression.results.length === 1 && times * expressionLength(isa, expression) > longExpression;
-  const emitTile = (lines: number, columns: number) => {
-    const pixels = Array.from({ length: lines * columns }, (_, p) => [Math.floor(p / columns), p % columns] as const);
+  const emitTile = (runs: readonly Run[]) => {
+    const pixels = runs.flatMap(({ line: l, column, count }) => Array.from({ length: count }, (_, i) => [l, column + i] as const));
     const tile: Tile = { elem: 'f32', vectors, streams: streams(isa, vectors, terms), rowBytes: pixels.map(([l, c]) => l * lineBytes + c * columnBytes) };
     const sums = emitAccumulators(b, tile);
     contract(tile, sums);
@@ -232,29 +259,32 @@ export function convKernel(isa: Isa, spec: ConvSpec, tiling: ConvTiling): Tasked
       for (let v = 0; v < vectors; v++) b.store('f32', b.at(pointers[leafCount], place(leafCount, l, c, v)), sum(r, v));
     });
     const movePointers = (l: number, c: number) => pointers.forEach((p, i) => b.advance(p, l * bytes(i, 2) + c * bytes(i, 3)));
-    b.loop(lines, () => {
-      b.loop(columns, () => {
+    for (const { line: l, column, count } of runs) {
+      movePointers(l, column);
+      b.loop(count, () => {
         finishPixel(0, 0, (v) => b.load('f32', b.at(pointers[leafCount], place(leafCount, 0, 0, v))));
         movePointers(0, 1);
       });
-      movePointers(1, -columns);
-    });
-    movePointers(-lines, 0);
+      movePointers(-l, -column - count);
+    }
   };
+  const emitColumns = (count: number) => emitTile([{ line: 0, column: 0, count }]);
   const move = (lines: number, columns: number) => {
     b.advance(rows, lines * lineBytes + columns * columnBytes);
     pointers.forEach((p, i) => b.advance(p, lines * bytes(i, 2) + columns * bytes(i, 3)));
   };
 
-  /** Tiles of equal width as a loop, the others one by one. */
-  const emitLine = (lines: number) => {
-    let at = 0;
-    while (at < unit.columns.length) {
-      const columns = unit.columns[at][1];
+  /** Of a single line, tiles of equal width are a loop. */
+  const emitUnit = (lines: number) => {
+    const tiles = tilesOf(lines, width, tiling.rows);
+    if (lines > 1) return tiles.forEach(emitTile);
+    const counts = tiles.map(([run]) => run.count);
+    for (let at = 0; at < counts.length; ) {
       let same = 1;
-      while (at + same < unit.columns.length && unit.columns[at + same][1] === columns) same++;
+      while (counts[at + same] === counts[at]) same++;
+      const columns = counts[at];
       b.loop(same, () => {
-        emitTile(lines, columns);
+        emitColumns(columns);
         move(0, columns);
       });
       at += same;
@@ -271,7 +301,7 @@ export function convKernel(isa: Isa, spec: ConvSpec, tiling: ConvTiling): Tasked
 
   /** All pixels are one line: a unit is a tile. Widths differ by one at most, in an order that `evenParts` fixed. */
   function emitFlat(): void {
-    const widths = unit.columns.map(([, c]) => c);
+    const widths = flatParts.map(([, count]) => count);
     const [narrow, wide] = [Math.min(...widths), Math.max(...widths)];
     // More than 32 bits, which is all that an int has on wasm.
     const product = b.integer('imul', b.extend(first), width);
@@ -280,7 +310,7 @@ export function convKernel(isa: Isa, spec: ConvSpec, tiling: ConvTiling): Tasked
     pointers.forEach((p, i) => moveBy(p, from, bytes(i, 3)));
     if (narrow === wide) {
       b.loop(rounds, () => {
-        emitTile(1, wide);
+        emitColumns(wide);
         move(0, wide);
       });
       return;
@@ -293,27 +323,27 @@ export function convKernel(isa: Isa, spec: ConvSpec, tiling: ConvTiling): Tasked
       b.if(
         wraps,
         () => {
-          emitTile(1, wide);
+          emitColumns(wide);
           move(0, wide);
           b.integer('isub', phase, units, phase);
         },
         () => {
-          emitTile(1, narrow);
+          emitColumns(narrow);
           move(0, narrow);
         },
       );
     });
   }
 
-  /** A unit is `unit.lines` lines; the image's last unit may have fewer. */
+  /** A unit is some lines; the image's last unit may have fewer. */
   function emitLines(): void {
-    const lines = unit.lines;
+    const { lines } = tiling;
     const rest = height % lines;
     moveBy(rows, first, lines * lineBytes);
     pointers.forEach((p, i) => moveBy(p, first, lines * bytes(i, 2)));
     if (rest === 0) {
       b.loop(rounds, () => {
-        emitLine(lines);
+        emitUnit(lines);
         move(lines, 0);
       });
       return;
@@ -323,9 +353,9 @@ export function convKernel(isa: Isa, spec: ConvSpec, tiling: ConvTiling): Tasked
     const roundsInt = typeof rounds === 'number' ? b.int(rounds) : rounds;
     const wholeRounds = b.iselect(b.icompare('lt', wholeLeft, roundsInt), wholeLeft, roundsInt);
     b.loop(wholeRounds, () => {
-      emitLine(lines);
+      emitUnit(lines);
       move(lines, 0);
     });
-    b.if(b.icompare('lt', wholeRounds, roundsInt), () => emitLine(rest));
+    b.if(b.icompare('lt', wholeRounds, roundsInt), () => emitUnit(rest));
   }
 }
