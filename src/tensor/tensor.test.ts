@@ -196,3 +196,23 @@ test('programs are forgotten, the least recently used first', () => {
   expect(lengths(6, 7, 7, 6)).toBe(3);
   w.configure(before);
 });
+
+test('numbers that change become inputs, whatever reads them', () => {
+  const x = tensor([-1.5, 0.5, 2.5]);
+  const rows: [string, (n: number) => w.Tensor, (n: number) => number[]][] = [
+    ['add', (n) => x.add(n), (n) => [n - 1.5, n + 0.5, n + 2.5]],
+    ['clamp', (n) => x.clamp(-n, n), (n) => [-1.5, 0.5, 2.5].map((v) => Math.min(Math.max(v, -n), n))],
+    ['full', (n) => w.full([2], n), (n) => [n, n]],
+    ['pad', (n) => x.pad([1, 0], 'constant', n), (n) => [n, -1.5, 0.5, 2.5]],
+    ['pow', (n) => x.abs().pow(n), (n) => [1.5, 0.5, 2.5].map((v) => v ** n)],
+    ['where', (n) => w.where(x.gt(0), n, x), (n) => [-1.5, n, n]],
+    ['scatter', (n) => x.scatter(0, tensor([1n]), n), (n) => [-1.5, n, 2.5]],
+    ['assign', (n) => tensor([0, 0]).assign(n), (n) => [n, n]],
+  ];
+  for (const [name, make, expected] of rows) {
+    for (const n of [0.75, 1.25, 3, 3.5]) {
+      const [got, want] = [make(n).toArray() as Float32Array, expected(n)];
+      want.forEach((value, i) => expect(got[i], `${name} ${n}`).toBeCloseTo(value, 5));
+    }
+  }
+});
