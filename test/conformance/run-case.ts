@@ -33,11 +33,13 @@ export async function runCase(testCase: Case, target: Target): Promise<Outcome> 
 export const isListed = ({ ops, elementTypes }: Case): boolean =>
   ops.every((op) => listedOps.has(op)) && elementTypes.every((type) => listedElementTypes.has(type));
 
-function skipReason({ name, ops, elementTypes }: Case, { without = [] }: Target): string | undefined {
+function skipReason({ name, ops, elementTypes }: Case, { without = [], lacks = () => false }: Target): string | undefined {
   const excuse = excused.find((row) => row.name.test(name));
   if (excuse) return excuse.why;
   const missing = ops.filter((op) => op !== 'If' && !canExpress(op));
   if (missing.length > 0) return `operators that Whetstone does not have yet: ${missing.join(', ')}`;
+  const notRun = ops.filter(lacks);
+  if (notRun.length > 0) return `operators that this target does not run: ${notRun.join(', ')}`;
   for (const type of elementTypes) {
     if (type === undefined) return 'sequences, optionals and maps';
     try {
