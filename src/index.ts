@@ -91,4 +91,5 @@ export {
   tensor,
   TensorError,
 } from './tensor/index.ts';
+export * as optim from './optim/index.ts';
 export { version } from './version.ts';
