@@ -135,7 +135,7 @@ export function addDirect(p: Planner, group: Group, out: View, { kind, geometry:
   p.addStep(() => convKernel(p.isa, spec, tiling), `conv|${JSON.stringify(shapeOnly)}|${expressionKey(after)}`, args, 1, {
     op: node.op,
     name,
-    shapes: [...(node.inputs as readonly Value[]).map((value) => value.shape), shape].map((dims) => dims.join('x')).join(':'),
+    shapes: [...node.inputs.flatMap((value) => (value ? [value.shape] : [])), shape].map((dims) => dims.join('x')).join(':'),
     layout: kind === 'image' ? 'nCx:nCx16c' : 'nCx16c',
     epilogue: epilogueText(after),
   });
