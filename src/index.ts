@@ -91,5 +91,6 @@ export {
   tensor,
   TensorError,
 } from './tensor/index.ts';
+export * as nn from './nn/index.ts';
 export * as optim from './optim/index.ts';
 export { version } from './version.ts';
