@@ -8,6 +8,7 @@ export {
   oneHot, pad, prelu, relu, relu6, selu, sigmoid, silu, softmax, softplus, softsign, tanh,
 } from '../tensor/index.ts';
 export type { Reduction } from '../tensor/index.ts';
+export { ctcLoss, type CtcOptions } from './ctc.ts';
 
 const reduce = (losses: Tensor, reduction: Reduction): Tensor => (reduction === 'none' ? losses : reduction === 'sum' ? losses.sum() : losses.mean());
 

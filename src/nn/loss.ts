@@ -1,5 +1,6 @@
 /** Losses as modules: the functions of functional.ts with their options kept. Weights are buffers, as in PyTorch. */
 import { l1Loss, mseLoss, nllLoss, type Reduction, type Tensor } from '../tensor/index.ts';
+import { ctcLoss, type CtcOptions, type Lengths } from './ctc.ts';
 import {
   binaryCrossEntropy, type BinaryLogitsOptions, type BinaryOptions, binaryCrossEntropyWithLogits, crossEntropy, type CrossEntropyOptions, huberLoss, klDiv, type KlDivOptions, smoothL1Loss,
 } from './functional.ts';
@@ -131,5 +132,17 @@ export class KLDivLoss extends Loss {
   }
   forward(input: Tensor, target: Tensor): Tensor {
     return klDiv(input, target, this.options);
+  }
+}
+
+/** Minus the log probability of texts over all their alignments: of log probabilities [time, batch, classes] and targets [batch, length]. */
+export class CTCLoss extends Module {
+  readonly options: CtcOptions;
+  constructor(options: CtcOptions = {}) {
+    super();
+    this.options = options;
+  }
+  forward(logProbs: Tensor, targets: Tensor, inputLengths: Lengths, targetLengths: Lengths): Tensor {
+    return ctcLoss(logProbs, targets, inputLengths, targetLengths, this.options);
   }
 }
