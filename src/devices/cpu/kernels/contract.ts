@@ -69,12 +69,13 @@ export function mergeTerms(axes: readonly TermAxis[]): TermAxis[] {
 }
 
 /**
- * How many terms are written out in the innermost loop: enough to hide the loop, few enough for the micro-op cache. On wasm one:
+ * How many terms are written out in the innermost loop: enough to hide the loop, no more, for code costs time to make (eight ran
+ * no faster than four, and made a third more of it). On wasm one:
  * V8 moves the loads of all that is written out to its beginning and spills them (ResNet-50: 272 ms with 8, 154 ms with 1).
  */
 function unrollFor(isa: Isa, extent: number): number {
   if (isa.name === 'wasm') return 1;
-  return extent <= 8 ? extent : ([8, 7, 6, 5].find((n) => extent % n === 0) ?? 8);
+  return extent <= 6 ? extent : ([4, 6, 5, 3].find((n) => extent % n === 0) ?? 4);
 }
 
 /** The multiply-adds of `count` terms; moves both pointers past them. */
@@ -127,7 +128,7 @@ export function emitContraction(
 }
 
 /** Terms written out in a block of a long sum that is cut into blocks. */
-export const blockUnroll = (isa: Isa): number => (isa.name === 'wasm' ? 1 : 8);
+export const blockUnroll = (isa: Isa): number => (isa.name === 'wasm' ? 1 : 4);
 
 /** As emitContraction, for one block of a long sum: `rounds` times `blockUnroll` terms, then `rest` more where `last` holds. */
 export function emitBlock(
