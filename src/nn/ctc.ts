@@ -28,12 +28,15 @@ export function ctcLoss(logProbs: Tensor, targets: Tensor, inputLengths: Lengths
   if (logProbs.ndim !== 3 || logProbs.shape[0] === 0) throw new ModuleError('ctcLoss', { expected: '[time, batch, classes] with at least one time step', got: `[${logProbs.shape.join(',')}]` });
   const [time, batch, classes] = logProbs.shape;
   if (!(Number.isInteger(blank) && blank >= 0 && blank < classes)) throw new ModuleError('ctcLoss', { expected: `blank in [0, ${classes - 1}]`, got: `${blank}` });
-  const lengthOf = (lengths: Lengths): Tensor => {
+  const lengthOf = (lengths: Lengths, [low, high]: readonly [number, number]): Tensor => {
+    if (!(lengths instanceof Tensor) && !lengths.every((length) => Number.isInteger(length) && length >= low && length <= high)) {
+      throw new ModuleError('ctcLoss', { expected: `lengths from ${low} to ${high}`, got: lengths.join(' ') });
+    }
     const given = lengths instanceof Tensor ? lengths.toLong() : tensor([...lengths], { dtype: 'int64' });
     if (given.shape.join() !== `${batch}`) throw new ModuleError('ctcLoss', { expected: `${batch} lengths`, got: `[${given.shape.join(',')}]` });
     return given.reshape([batch, 1]);
   };
-  const [times, sizes] = [lengthOf(inputLengths), lengthOf(targetLengths)];
+  const [times, sizes] = [lengthOf(inputLengths, [1, time]), lengthOf(targetLengths, [0, targets.shape.at(-1) ?? 0])];
   const padded = targets.ndim === 1 ? padTargets(targets, sizes) : targets.toLong();
   if (padded.ndim !== 2 || padded.shape[0] !== batch) throw new ModuleError('ctcLoss', { expected: `targets [${batch}, length]`, got: `[${targets.shape.join(',')}]` });
 

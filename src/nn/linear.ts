@@ -1,12 +1,14 @@
 /** Linear and Embedding: a matrix that is multiplied by, or looked up in. */
-import { embedding, type Tensor, tensor, where, zeros } from '../tensor/index.ts';
+import { arange, embedding, rand, randn, type Tensor, where } from '../tensor/index.ts';
 import { expectSizes, ModuleError } from './errors.ts';
-import { normal_, uniform_ } from './init.ts';
 import { Module, Parameter } from './module.ts';
 import { keywords } from './print.ts';
 
-/** A parameter drawn as PyTorch draws weights and biases by default: uniform up to 1 / sqrt(fanIn). */
-export const drawn = (shape: readonly number[], fanIn: number): Parameter => uniform_(new Parameter(zeros(shape)), -1 / Math.sqrt(fanIn), 1 / Math.sqrt(fanIn));
+/** A parameter drawn as PyTorch draws weights and biases by default: uniform up to 1 / sqrt(fanIn). Pending, and assigned to nothing. */
+export function drawn(shape: readonly number[], fanIn: number): Parameter {
+  const bound = 1 / Math.sqrt(fanIn);
+  return new Parameter(rand(shape).mul(2 * bound).sub(bound));
+}
 
 /** x [..., in] to x Wᵀ + b [..., out]; weight [out, in], bias [out]. */
 export class Linear extends Module {
@@ -51,11 +53,8 @@ export class Embedding extends Module {
     this.numEmbeddings = numEmbeddings;
     this.embeddingDim = embeddingDim;
     this.paddingIdx = paddingIdx !== undefined && paddingIdx < 0 ? paddingIdx + numEmbeddings : paddingIdx;
-    this.weight = normal_(new Parameter(zeros([numEmbeddings, embeddingDim])));
-    if (this.paddingIdx !== undefined) {
-      const rows = Array.from({ length: numEmbeddings }, (_, row) => [row === this.paddingIdx]);
-      this.weight.assign(this.weight.detach().maskedFill(tensor(rows), 0));
-    }
+    const rows = randn([numEmbeddings, embeddingDim]);
+    this.weight = new Parameter(this.paddingIdx === undefined ? rows : rows.maskedFill(arange(numEmbeddings).eq(this.paddingIdx).unsqueeze(1), 0));
   }
   forward(indices: Tensor): Tensor {
     const rows = embedding(indices, this.weight);

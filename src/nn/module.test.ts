@@ -2,7 +2,7 @@
 import { describe, expect, test } from 'vitest';
 import { readSafetensors, writeSafetensors } from '../formats/index.ts';
 import { toNumbers } from '../graph/index.ts';
-import { manualSeed, noGrad, programCounts, randn, realize, tensor, type Tensor, zeros } from '../tensor/index.ts';
+import { compile, fromTypedArray, full, manualSeed, noGrad, programCounts, randn, realize, tensor, type Tensor, zeros } from '../tensor/index.ts';
 import * as nn from './index.ts';
 
 class Net extends nn.Module {
@@ -198,6 +198,19 @@ describe('first values', () => {
     expect(elements(rows).slice(-20)).toEqual(new Array(20).fill(0));
   });
 
+  test('are drawn together by the first call, and not at all where others are loaded', () => {
+    const make = (): nn.Sequential => new nn.Sequential(new nn.Linear(3, 5), new nn.Linear(5, 7), new nn.Embedding(3, 2));
+    const [net, loaded] = [make(), make()];
+    const { ran } = programCounts;
+    loaded.loadStateDict(new Map(loaded.namedParameters().map(([name, { shape, numel }]) => [name, fromTypedArray(new Float32Array(numel), shape)])));
+    expect(loaded.parameters().every(({ isRealized }) => isRealized)).toBe(true);
+    expect(programCounts.ran).toBe(ran);
+    tensor([1]).add(1).item();
+    expect(net.parameters().some(({ isRealized }) => isRealized)).toBe(false);
+    net.stateDict();
+    expect(programCounts.ran).toBe(ran + 2);
+  });
+
   test('of initialisers have the spread they promise', () => {
     manualSeed(3);
     const weight = new nn.Parameter(zeros([64, 32, 3, 3]));
@@ -261,4 +274,39 @@ test('probabilities of 0 and 1 have a finite loss and gradient', () => {
   const q = tensor([0, 0.5], { requiresGrad: true });
   const divergence = nn.functional.klDiv(tensor([-1, -1]), q, { reduction: 'sum' });
   expect(divergence.item()).toBeCloseTo(0.5 * Math.log(0.5) + 0.5, 6);
+});
+
+test('CTC counts all alignments, and says what does not fit', () => {
+  // Two steps, classes blank and a, all equally likely: of four paths, `a` has aa, a-, -a.
+  const even = full([2, 1, 2], Math.log(0.5));
+  expect(nn.functional.ctcLoss(even, tensor([[1]], { dtype: 'int64' }), [2], [1]).item()).toBeCloseTo(-Math.log(3 / 4), 6);
+  expect(nn.functional.ctcLoss(even, tensor([[1, 1]], { dtype: 'int64' }), [2], [0]).item()).toBeCloseTo(-Math.log(1 / 4), 6);
+  // aa needs a blank between, and so three steps.
+  const twice = tensor([[1, 1]], { dtype: 'int64' });
+  expect(nn.functional.ctcLoss(even, twice, [2], [2]).item()).toBe(Infinity);
+  expect(nn.functional.ctcLoss(even, twice, [2], [2], { zeroInfinity: true }).item()).toBe(0);
+  expect(() => nn.functional.ctcLoss(even, twice, [3], [2])).toThrow('expected lengths from 1 to 2, got 3');
+  expect(() => nn.functional.ctcLoss(even, twice, [2], [3])).toThrow('expected lengths from 0 to 2, got 3');
+  expect(() => nn.functional.ctcLoss(even, tensor([1, 1], { dtype: 'int64' }), [2], [1])).toThrow('expected lengths that add up to 2, got 1');
+});
+
+test('a compiled step of a recurrent network with dropout learns', () => {
+  manualSeed(1);
+  const [gru, head] = [new nn.GRU(8, 16, { numLayers: 2, dropout: 0.3 }), new nn.Linear(16, 4)];
+  const parameters = [...gru.parameters(), ...head.parameters()];
+  const step = compile((x: Tensor, y: Tensor): Tensor => {
+    gru.zeroGrad();
+    head.zeroGrad();
+    const loss = nn.functional.crossEntropy(head.call(gru.call(x)[1].select(0, 1)), y);
+    loss.backward();
+    noGrad(() => {
+      for (const parameter of parameters) parameter.assign(parameter.sub(parameter.grad!.mul(0.2)));
+    });
+    return loss;
+  });
+  const x = randn([6, 8, 8]).realize();
+  const y = tensor([0, 1, 2, 3, 0, 1, 2, 3], { dtype: 'int64' });
+  const losses = Array.from({ length: 100 }, () => step(x, y).item());
+  expect(losses[0]).toBeGreaterThan(1);
+  expect(Math.max(...losses.slice(-5))).toBeLessThan(0.4);
 });
