@@ -1,6 +1,6 @@
 /**
  * Whetstone's face: graphs, file formats, inference, tensors and pictures, in Node and in browsers. What needs Node has subpaths of its
- * own: `whetstone/formats/node`, `whetstone/vision/node`, `whetstone/zoo`.
+ * own: `whetstone/formats/node`, `whetstone/vision/node`, `whetstone/data/node`, `whetstone/zoo`.
  */
 export {
   apply,
@@ -93,4 +93,20 @@ export {
 } from './tensor/index.ts';
 export * as nn from './nn/index.ts';
 export * as optim from './optim/index.ts';
+export {
+  collate,
+  csvColumn,
+  type CsvTable,
+  csvTensor,
+  DataError,
+  DataLoader,
+  type Dataset,
+  imageTensor,
+  mapDataset,
+  parseCsv,
+  parseIdx,
+  randomSplit,
+  Subset,
+  TensorDataset,
+} from './data/index.ts';
 export { version } from './version.ts';

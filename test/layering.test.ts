@@ -54,6 +54,10 @@ describe('the linter', () => {
     ['src/optim/a.ts', '../devices/index.ts', '../tensor/index.ts'],
     ['src/optim/b.ts', '../tensor/compute.ts', '../graph/index.ts'],
     ['src/optim/c.ts', 'node:fs', './errors.ts'],
+    ['src/data/a.ts', '../optim/index.ts', '../tensor/index.ts'],
+    ['src/data/b.ts', '../vision/node.ts', '../vision/index.ts'],
+    ['src/data/c.ts', 'node:fs', '../ops/index.ts'],
+    ['src/data/node.ts', '../zoo/index.ts', '../vision/node.ts'],
     ['src/engine/a.ts', '../devices/cpu/index.ts', '../devices/index.ts'],
     ['src/engine/b.ts', '../formats/index.ts', '../graph/index.ts'],
     ['src/tensor/a.ts', '../engine/index.ts', '../devices/index.ts'],
@@ -95,14 +99,14 @@ describe('the linter', () => {
 });
 
 describe('the browser', () => {
-  const nodeOnly = /^src\/(cli|zoo)\/|^src\/(formats|vision)\/node\.ts$|\/testing\.ts$/;
+  const nodeOnly = /^src\/(cli|zoo)\/|^src\/(formats|vision|data)\/node\.ts$|\/testing\.ts$/;
   /** What a file imports, comments left out; a string that names a module but is no import (`builtin('node:fs')`) is no import. */
   const importsOf = (file: string): string[] => {
     const text = readFileSync(join(root, file), 'utf8').replace(/\/\*.*?\*\/|^\s*\/\/.*$/gms, '');
     const patterns = [/\b(?:import|export)\b[^'"`;]*?\bfrom\s*['"]([^'"]+)['"]/g, /\bimport\s*['"]([^'"]+)['"]/g, /(?<!typeof )\bimport\(\s*['"]([^'"]+)['"]/g, /\brequire\(\s*['"]([^'"]+)['"]/g];
     return patterns.flatMap((pattern) => [...text.matchAll(pattern)].map(([, name]) => name));
   };
-  const packages = ['@bufbuild/protobuf'];
+  const packages = ['@bufbuild/protobuf', 'papaparse'];
 
   test.each(sources.filter((file) => !nodeOnly.test(file)))('%s imports nothing that a browser does not have', (file) => {
     const outside = importsOf(file).filter((name) => !name.startsWith('.'));

@@ -35,7 +35,7 @@ export { type MatMulGeometry, matMulGeometry } from './matmul.ts';
 export { transposePerm } from './movement.ts';
 export { pointwiseOps } from './pointwise.ts';
 export { poolCounts, type PoolGeometry, poolGeometry } from './pool.ts';
-export { philoxCounters } from './random.ts';
+export { philox, philoxCounters } from './random.ts';
 export { reducedAxes } from './reduce.ts';
 export { type ResizeAxis, type ResizeGeometry, resizeGeometry, type ResizeMode } from './resize.ts';
 export { type PadGeometry, padGeometry, type PadMode, padTables, type SliceGeometry, sliceGeometry } from './slice.ts';
