@@ -1,5 +1,6 @@
 /** The algorithms: SGD, Adam, AdamW, RMSprop, Adagrad, with PyTorch's options, defaults and arithmetic. */
 import { clamp, maximum, type Tensor } from '../tensor/index.ts';
+import { OptimError } from './errors.ts';
 import type { Params } from './groups.ts';
 import { type BaseOptions, type Live, Optimizer, type Rule } from './optimizer.ts';
 
@@ -37,6 +38,9 @@ const sgd: Rule<SGDOptions, SGDFactors> = {
   name: 'SGD',
   defaults: { lr: 1e-3, momentum: 0, dampening: 0, weightDecay: 0, nesterov: false, maximize: false },
   live: ['lr', 'momentum'],
+  check({ nesterov, momentum, dampening }) {
+    if (nesterov && (momentum === 0 || dampening !== 0)) throw new OptimError('SGD', { expected: 'a momentum and no dampening with nesterov', got: `momentum ${momentum}, dampening ${dampening}` });
+  },
   counts: ({ momentum, dampening }) => momentum !== 0 && dampening !== 0,
   state: ({ momentum }): Record<string, number> => (momentum === 0 ? {} : { momentumBuffer: 0 }),
   // The first gradient goes in whole.

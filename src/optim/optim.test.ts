@@ -2,7 +2,7 @@
 import { readFileSync } from 'node:fs';
 import { describe, expect, test } from 'vitest';
 import { readSafetensors } from '../formats/index.ts';
-import { compile, fromTensorData, programCounts, realize, type Tensor, tensor } from '../tensor/index.ts';
+import { compile, configure, fromTensorData, programCounts, realize, type Tensor, tensor } from '../tensor/index.ts';
 import { Adagrad, Adam, AdamW, clipGradNorm, clipGradValue, ExponentialLR, OneCycleLR, type Optimizer, type OptimizerState, RMSprop, SGD } from './index.ts';
 
 const { tensors, metadata } = readSafetensors(readFileSync(new URL('../../test/golden/optimizers.safetensors', import.meta.url)));
@@ -172,6 +172,22 @@ test('gradients add up over several backward passes', () => {
   values(a).forEach((value, i) => expect(value).toBeCloseTo(values(b)[i], 5));
 });
 
+test('any instruction set and number of threads takes the same steps', () => {
+  const run = (settings: Parameters<typeof configure>[0]): number[] => {
+    const before = configure(settings);
+    try {
+      const fit = makeFit('adamw');
+      for (let i = 0; i < 6; i++) step(fit, batch(i));
+      return values(fit);
+    } finally {
+      configure(before);
+    }
+  };
+  const one = run({ threads: 1 });
+  expect(run({ threads: 2 })).toEqual(one);
+  run({ isa: 'wasm' }).forEach((value, i) => expect(value).toBeCloseTo(one[i], 5));
+});
+
 test('OneCycleLR turns the first beta of Adam', () => {
   const { optimizer } = makeFit('adam');
   const [group] = optimizer.paramGroups as unknown as { betas: number[] }[];
@@ -191,6 +207,7 @@ describe('refuses', () => {
     ['rates that are none', () => (new Adam([param()]).paramGroups[0].lr = Number.NaN), /Adam's lr/],
     ['betas of 1', () => new Adam([param()], { betas: [0.9, 1] }), /below 1/],
     ['options of another algorithm', () => new SGD([param()], { betas: [0.9, 0.99] } as never), /options among/],
+    ['nesterov without momentum', () => new SGD([param()], { nesterov: true }), /expected a momentum and no dampening/],
     ['groups among parameters', () => new SGD([param(), { params: [param()] }] as never), /got both/],
     ['a state of other groups', () => new SGD([param()]).loadStateDict(new SGD([param(), param()]).stateDict()), /groups of 1 parameters/],
     ['a state of another shape', () => {

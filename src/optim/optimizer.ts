@@ -3,7 +3,7 @@
  * lazily, so that forward, backward and update are one program, the same one at every step. What changes from step to step
  * (learning rates, counts of steps, averages) is a tensor, and so nothing is frozen within `compile` either.
  */
-import { fromNumbers, sameShape, sizeOf } from '../graph/index.ts';
+import { fromNumbers, sameShape } from '../graph/index.ts';
 import { fromTensorData, fromTypedArray, noGrad, realize, type Tensor } from '../tensor/index.ts';
 import { OptimError } from './errors.ts';
 import { type GroupOf, liveOption, makeGroup, type ParamGroup, type Params, scalarInput } from './groups.ts';
@@ -21,6 +21,8 @@ export interface Rule<O extends BaseOptions, F> {
   readonly live: readonly string[];
   /** Whether steps are counted. */
   readonly counts: (options: O) => boolean;
+  /** Options that exclude each other. @throws OptimError */
+  readonly check?: (options: O) => void;
   /** Names of the state, and what it begins with. */
   readonly state: (options: O) => Readonly<Record<string, number>>;
   /** What is the same for all parameters of a group: scalars. `step` is 1 at the first step. */
@@ -65,6 +67,7 @@ export abstract class Optimizer<O extends BaseOptions = BaseOptions, F = unknown
   /** Further parameters, with options of their own. */
   addParamGroup({ params, ...options }: GroupOf<O>): void {
     const group = makeGroup(this.#rule.name, params, { ...this.#options, ...given(this.#rule, options) }, this.#rule.live);
+    this.#rule.check?.(group as O);
     const all = [...this.#params, ...group.params];
     if (new Set(all).size < all.length) throw new OptimError(this.#rule.name, { expected: 'each parameter once', got: 'one several times' });
     this.paramGroups.push(group);
@@ -203,4 +206,4 @@ function given<O extends BaseOptions>({ name, defaults }: { readonly name: strin
   return Object.fromEntries(entries) as Partial<O>;
 }
 
-const filled = ({ dtype, shape }: Tensor, value: number): Tensor => fromTensorData(fromNumbers(dtype, shape, Array.from({ length: sizeOf(shape) }, () => value)));
+const filled = ({ dtype, shape, numel }: Tensor, value: number): Tensor => fromTensorData(fromNumbers(dtype, shape, Array.from({ length: numel }, () => value)));
