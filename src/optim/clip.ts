@@ -6,14 +6,16 @@ const withGradients = (params: Iterable<Tensor>): Tensor[] => [...params].filter
 
 /**
  * Scales all gradients by one factor, so that their norm as one vector is at most `maxNorm`. `normType` as in `norm`: 2,
- * Infinity, ... Returns the norm before, lazily: read it after the step, and it comes out of the step's program.
+ * Infinity, ... Returns the norm before, which is computed with the step.
  */
 export function clipGradNorm(params: Iterable<Tensor>, maxNorm: number, normType = 2): Tensor {
   if (!(maxNorm >= 0)) throw new OptimError('clipGradNorm', { expected: 'a norm from 0 on', got: `${maxNorm}` });
   const clipped = withGradients(params);
   if (clipped.length === 0) return zeros([]);
   return noGrad(() => {
-    const total = stack(clipped.map(({ grad }) => grad!.norm(normType))).norm(normType);
+    const norm = stack(clipped.map(({ grad }) => grad!.norm(normType))).norm(normType);
+    // Assigned, so that it comes out of the step's program whatever is read first.
+    const total = zeros([], { dtype: norm.dtype }).assign(norm);
     const factor = clamp(total.add(1e-6).reciprocal().mul(maxNorm), null, 1);
     for (const param of clipped) param.grad = param.grad!.mul(factor);
     return total;

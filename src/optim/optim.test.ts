@@ -47,6 +47,29 @@ test('clipGradValue bounds each element, and passes over parameters without grad
   expect(b.grad).toBeNull();
 });
 
+test('clipping is part of the step, within compile() too', () => {
+  const fits = [makeFit('sgd'), makeFit('sgd')];
+  const clipped = ({ params, optimizer, loss }: Fit, x: Tensor): [Tensor, Tensor] => {
+    optimizer.zeroGrad();
+    const result = loss(x);
+    result.backward();
+    const norm = clipGradNorm(params, 0.5);
+    optimizer.step();
+    return [result, norm];
+  };
+  const compiled = compile((x: Tensor) => clipped(fits[1], x));
+  let start = 0;
+  for (let i = 0; i < 10; i++) {
+    if (i === 2) start = programCounts.ran;
+    const [loss, norm] = clipped(fits[0], batch(i)).map((one) => one.item());
+    const [sameLoss, sameNorm] = compiled(batch(i)).map((one) => one.item());
+    expect(sameLoss).toBeCloseTo(loss, 5);
+    expect(sameNorm).toBeCloseTo(norm, 5);
+    if (i === 0) expect(norm).toBeGreaterThan(0.5);
+  }
+  expect(programCounts.ran - start).toBe(16);
+});
+
 interface Fit {
   readonly params: readonly Tensor[];
   readonly optimizer: Optimizer<never, never>;
