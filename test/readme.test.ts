@@ -17,7 +17,7 @@ const sources: Readonly<Record<string, string>> = {
   "'../src/zoo/index.ts'": "'whetstone/zoo'",
 };
 
-test.each(['examples/classify.ts', 'examples/graph.ts'])('%s is in the README as it is', (path) => {
+test.each(['examples/classify.ts', 'examples/graph.ts', 'examples/train.ts'])('%s is in the README as it is', (path) => {
   let text = read(path).replace(/^\/\*\*.*?\*\/\n/s, '');
   for (const [source, name] of Object.entries(sources)) text = text.replaceAll(source, name);
   expect(blocks).toContain(text);
@@ -34,6 +34,19 @@ test('the graph example runs', async () => {
   }
   expect(printed[0]).toMatchObject({ dtype: 'float32', shape: [1, 2] });
   expect(printed[1]).toBeGreaterThan(50);
+});
+
+test('the training example learns', async () => {
+  const losses: number[] = [];
+  const { log } = console;
+  console.log = (_step: unknown, loss?: number) => void (loss !== undefined && losses.push(loss));
+  try {
+    await import('../examples/train.ts');
+  } finally {
+    console.log = log;
+  }
+  expect(losses).toHaveLength(4);
+  expect(losses[3]).toBeLessThan(1e-3);
 });
 
 test('it opens with the two commands', () => {
