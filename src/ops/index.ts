@@ -34,7 +34,7 @@ export { broadcastShapes, broadcastStrides, constantInts, fromElements, normaliz
 export { type MatMulGeometry, matMulGeometry } from './matmul.ts';
 export { transposePerm } from './movement.ts';
 export { pointwiseOps } from './pointwise.ts';
-export { poolCounts, type PoolGeometry, poolGeometry } from './pool.ts';
+export { divisors as poolDivisors, poolCounts, type PoolGeometry, poolGeometry } from './pool.ts';
 export { philox, philoxCounters } from './random.ts';
 export { reducedAxes } from './reduce.ts';
 export { type ResizeAxis, type ResizeGeometry, resizeGeometry, type ResizeMode } from './resize.ts';

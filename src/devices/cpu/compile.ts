@@ -1,7 +1,7 @@
 /** plan -> Executable: constants placed, setup steps run once, an execution with its arena, results read back. */
 import { dtypes, formatType, type Graph, sameShape, sizeOf, type TensorData, tensorData, type TypedArray } from '../../graph/index.ts';
 import type { CompileOptions, Executable, ProfileRecord, RunOptions, TensorSpec } from '../device.ts';
-import { type MemoryPlan, plan, type Plan, planMemory, type PlannedStep, PlanError, type Storage, type View } from './plan/index.ts';
+import { bytesOfView, type MemoryPlan, plan, type Plan, planMemory, type PlannedStep, PlanError, type Storage, type View } from './plan/index.ts';
 import { type Block, type BufferRef, type Code, type Execution, getRuntime, type Runtime, type StepSpec, view as viewBlock } from './runtime/index.ts';
 
 export function compile(graph: Graph, options: CompileOptions = {}): Executable {
@@ -15,19 +15,7 @@ export function compile(graph: Graph, options: CompileOptions = {}): Executable 
   const slots = slotsOf(runtime, planned);
   const storagesOf = (tensors: Plan['inputs']) => tensors.map(({ view }) => view.storage);
   const memory = planMemory(planned.steps, storagesOf(planned.inputs), storagesOf(planned.outputs), (storage) => !storage.constant && !slots.has(storage));
-  const refOf = (step: PlannedStep): StepSpec => ({
-    kernel: step.kernel,
-    tasks: step.tasks,
-    label: step.label,
-    args: step.args.map(({ storage, offsetBytes }): BufferRef => {
-      const slot = slots.get(storage);
-      if (slot !== undefined) return { slot, offset: offsetBytes };
-      const block = constants.get(storage);
-      if (block) return { block: block.block, offset: block.offset + offsetBytes };
-      return { arena: (memory.offsets.get(storage) as number) + offsetBytes };
-    }),
-  });
-  const execution = runtime.createExecution(code, planned.steps.map(refOf), memory.bytes);
+  const execution = runtime.createExecution(code, stepsOf(planned.steps, memory, constants, slots), memory.bytes);
   for (const { offset, bytes, fill } of memory.fills) {
     viewBlock(execution.arena, Float32Array, offset, bytes / 4).fill(fill);
   }
@@ -56,7 +44,7 @@ function slotsOf(runtime: Runtime, planned: Plan): Map<Storage, string> {
   const ports = [...planned.inputs, ...planned.outputs].map(({ view }) => view.storage);
   const add = (prefix: string) => ({ name, view }: Plan['inputs'][number]) => {
     const { storage } = view;
-    const whole = view.offset === 0 && storage.bytes === sizeOf(view.shape) * dtypes[view.dtype].bytes;
+    const whole = view.offset === 0 && storage.bytes === bytesOfView(view.shape, view.dtype);
     const shared = ports.filter((other) => other === storage).length > 1;
     const fits = whole && !shared && storage.bytes >= boundBytes && !storage.constant && !storage.fixed && touched.has(storage);
     if (fits) slots.set(storage, `${prefix}${name}`);
@@ -69,6 +57,18 @@ function slotsOf(runtime: Runtime, planned: Plan): Map<Storage, string> {
 interface Place {
   readonly block: Block;
   readonly offset: number;
+}
+
+/** Steps for the runtime: each argument in a slot, in a block of constants, or else in the arena. */
+function stepsOf(steps: readonly PlannedStep[], memory: MemoryPlan, constants: ReadonlyMap<Storage, Place>, slots?: ReadonlyMap<Storage, string>): StepSpec[] {
+  const refOf = ({ storage, offsetBytes }: PlannedStep['args'][number]): BufferRef => {
+    const slot = slots?.get(storage);
+    if (slot !== undefined) return { slot, offset: offsetBytes };
+    const place = constants.get(storage);
+    if (place) return { block: place.block, offset: place.offset + offsetBytes };
+    return { arena: (memory.offsets.get(storage) as number) + offsetBytes };
+  };
+  return steps.map(({ kernel, tasks, label, args }) => ({ kernel, tasks, label, args: args.map(refOf) }));
 }
 
 /**
@@ -106,17 +106,7 @@ function placeConstants(runtime: Runtime, code: Code, planned: Plan, threads: nu
         places.set(storage, { block: own, offset: 0 });
       }
     }
-    const steps = planned.setup.map((step): StepSpec => ({
-      kernel: step.kernel,
-      tasks: step.tasks,
-      label: step.label,
-      args: step.args.map(({ storage, offsetBytes }): BufferRef => {
-        const place = places.get(storage);
-        if (place) return { block: place.block, offset: place.offset + offsetBytes };
-        return { arena: (temporaries.offsets.get(storage) as number) + offsetBytes };
-      }),
-    }));
-    const execution = runtime.createExecution(code, steps, temporaries.bytes);
+    const execution = runtime.createExecution(code, stepsOf(planned.setup, temporaries, places), temporaries.bytes);
     for (const [storage, offset] of temporaries.offsets) fillFixed(storage, execution.arena, offset);
     execution.run(threads);
     execution.dispose();
@@ -165,7 +155,7 @@ function executable({ planned, memory, runtime, execution, constants, slots, thr
     const { view } = tensor;
     const slot = slots.get(view.storage);
     if (slot !== undefined) return { ...spec(tensor), slot };
-    return { ...spec(tensor), bytes: viewBytes(placeOf(view), sizeOf(view.shape) * dtypes[view.dtype].bytes) };
+    return { ...spec(tensor), bytes: viewBytes(placeOf(view), bytesOfView(view.shape, view.dtype)) };
   };
   const inputs = planned.inputs.map(port);
   const outputs = planned.outputs.map(port);
@@ -190,9 +180,8 @@ function executable({ planned, memory, runtime, execution, constants, slots, thr
     });
   };
   const boundArray = ({ dtype, shape }: TensorSpec): TypedArray => {
-    const { bytes, array } = dtypes[dtype];
-    const { buffer, byteOffset } = runtime.array(sizeOf(shape) * bytes);
-    return new array(buffer, byteOffset, sizeOf(shape));
+    const { buffer, byteOffset } = runtime.array(bytesOfView(shape, dtype));
+    return new dtypes[dtype].array(buffer, byteOffset, sizeOf(shape));
   };
   const read = (results: readonly TypedArray[]): Record<string, TensorData> =>
     Object.fromEntries(

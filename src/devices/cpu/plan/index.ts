@@ -20,7 +20,7 @@ export { PlanError } from './errors.ts';
 export { isNative } from './prepare.ts';
 export { type MemoryPlan, planMemory } from './memory.ts';
 export type { PlannedArgument, PlannedStep } from './planner.ts';
-export type { Storage, View } from './view.ts';
+export { bytesOfView, type Storage, type View } from './view.ts';
 
 export interface Plan {
   readonly kernels: readonly KernelCode[];

@@ -135,6 +135,12 @@ export function broadcastView(view: View, shape: Shape): View {
   return { ...view, shape, strides: shape.map((_, axis) => (repeated(axis) ? 0 : view.strides[axis - lead])), block };
 }
 
+/** A view of [n, c, ...spatial] moved to the first pixel of the memory around it. */
+export const atPadding = (view: View, pads: readonly number[]): View => ({
+  ...view,
+  offset: view.offset - pads.reduce((sum, pad, axis) => sum + pad * view.strides[axis + 2], 0),
+});
+
 /** Overlapping windows of the spatial axes (all but the first two): shape [n, c, ...out, ...kernel]. */
 export function windowView(
   view: View,

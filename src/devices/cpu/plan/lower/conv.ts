@@ -1,16 +1,16 @@
 /**
- * Convolutions (a bias is a fused addition by now): direct in blocked layout (float32, up to two spatial axes), depthwise as a reduction over the window, and
- * everything else (float64, three axes, odd groups) as a sum of products over a strided view of the padded input.
+ * Convolutions (a bias is a fused addition by now): direct in blocked layout (float32, up to two spatial axes), depthwise as a
+ * reduction over the window, and everything else (float64, three axes, odd groups) as a sum of products over a strided view
+ * of the padded input.
  */
 import { apply, constant, input, type Node, type Shape, type Value, zeros } from '../../../../graph/index.ts';
 import { type ConvGeometry, convGeometry, evaluateValues } from '../../../../ops/index.ts';
 import { lanesOf } from '../../codegen/index.ts';
 import { blockChannels, convKernel, type ConvSpec, type Expression, type StridedOperand, tileConv } from '../../kernels/index.ts';
-import type { Group } from '../fuse.ts';
-import { expressionOf } from '../fuse.ts';
+import { expressionOf, type Group } from '../fuse.ts';
 import { epilogueText, expressionKey } from '../key.ts';
 import { argument, type Halo, kernelName, type Planner } from '../planner.ts';
-import { broadcastView, reshapeView, sliceView, type View, windowView } from '../view.ts';
+import { atPadding, broadcastView, reshapeView, sliceView, type View, windowView } from '../view.ts';
 import { lowerReduction } from './reduce.ts';
 
 /** What the window reads beyond the input on either side; less than the pads where the stride leaves some out. */
@@ -50,12 +50,6 @@ export function lowerConv(p: Planner, group: Group): View {
   if (kind === 'depthwise') return lowerDepthwise(p, group, convGeometry(node));
   return lowerDirect(p, group, kind);
 }
-
-/** The input view moved to the first padded pixel. */
-const atPadding = (view: View, pads: readonly number[]): View => ({
-  ...view,
-  offset: view.offset - pads.reduce((sum, pad, axis) => sum + pad * view.strides[axis + 2], 0),
-});
 
 /** Leaves and result of what is fused after a convolution, or a part of them, as operands over [image, block, line, column, lane]. */
 function blockedOperand(p: Planner, view: View, shape: Shape, part: DirectConv['part'], name: string): { view: View; operand: StridedOperand } {

@@ -6,7 +6,7 @@ import { argument, type Halo, kernelName, type Planner } from '../planner.ts';
 import { placeOps } from './places.ts';
 import { lowerRandom } from './random.ts';
 import { lowerScan } from './scan.ts';
-import { broadcastView, reshapeView, sliceView, transposeView, type View } from '../view.ts';
+import { atPadding, broadcastView, reshapeView, sliceView, transposeView, type View } from '../view.ts';
 
 type Lower = (p: Planner, node: Node) => View;
 
@@ -120,8 +120,7 @@ function lowerPad(p: Planner, node: Node): View {
   if (halo) {
     // The result is the input with its halo: a view, where the input was written with one.
     const inner = source.shape[1] < blockChannels / 2 ? p.plainHaloView(p.view(source), node.name, halo) : p.blockedView(p.view(source), 1, node.name, halo);
-    const back = halo.begin.reduce((sum, n, i) => sum + n * inner.strides[i + 2], 0);
-    return { ...inner, shape, offset: inner.offset - back };
+    return { ...atPadding(inner, halo.begin), shape };
   }
   // Negative pads cut; what is left of the input goes into the filled result.
   const cut = source.shape.map((dim, axis) => Math.max(0, dim + Math.min(0, g.begin[axis]) + Math.min(0, g.end[axis])));
@@ -193,7 +192,7 @@ function take(
   const rank = view.shape.length;
   const axisOf = (i: number) =>
     i === view.block?.axis
-      ? { extent: Math.ceil(view.shape[i] / 16), data: view.block.stride, result: (out.block as { stride: number }).stride }
+      ? { extent: Math.ceil(view.shape[i] / blockChannels), data: view.block.stride, result: (out.block as { stride: number }).stride }
       : { extent: view.shape[i], data: view.strides[i], result: out.strides[i] };
   const before = Array.from({ length: axis }, (_, i) => axisOf(i));
   const after = Array.from({ length: rank - axis - 1 }, (_, i) => axisOf(axis + 1 + i));

@@ -1,10 +1,10 @@
 /** Pooling: a reduction over a sliding window, which is a strided view of the input and its halo. */
-import { apply, constant, type DType, input, type Node, type Shape, sizeOf, stridesOf, tensorData, type Value } from '../../../../graph/index.ts';
-import { poolCounts, poolGeometry } from '../../../../ops/index.ts';
+import { apply, constant, type DType, input, type Node, sizeOf, stridesOf, tensorData, type Value } from '../../../../graph/index.ts';
+import { poolDivisors, type PoolGeometry, poolGeometry } from '../../../../ops/index.ts';
 import { argReduceKernel, blockChannels, type Expression, identity } from '../../kernels/index.ts';
 import { expressionOf, type Group } from '../fuse.ts';
 import { argument, kernelName, type Planner } from '../planner.ts';
-import { type View, windowView } from '../view.ts';
+import { atPadding, type View, windowView } from '../view.ts';
 import { haloOf, overChannels } from './conv.ts';
 import { lowerReduction } from './reduce.ts';
 
@@ -22,11 +22,10 @@ export function lowerPool(p: Planner, group: Group): View {
   const view = p.view(source);
   const isBlocked = source.dtype === 'float32' && (view.block?.axis === 1 || g.channels >= blockChannels / 2);
   const padded = isBlocked ? p.blockedView(view, 1, node.name, halo) : p.plainHaloView(p.unblockedView(view, node.name), node.name, halo);
-  const moved: View = { ...padded, offset: padded.offset - g.padsBegin.reduce((sum, pad, axis) => sum + pad * padded.strides[axis + 2], 0) };
-  const windows = windowView(moved, g.outSpatial, g);
+  const windows = windowView(atPadding(padded, g.padsBegin), g.outSpatial, g);
   const out = isBlocked ? p.blocked('float32', shape, 1, false, p.haloWishes.get(group.root)) : p.plain(source.dtype, shape, view.storage.constant);
   const fused = expressionOf(group.after, group.root, node.outputs[0]);
-  const { after, counts, mean } = node.op === 'AveragePool' ? averaged(node, fused, poolCounts(g), g.outSpatial) : { after: fused, counts: [], mean: false };
+  const { after, counts, mean } = node.op === 'AveragePool' ? averaged(node, fused, g) : { after: fused, counts: [], mean: false };
   const leafViews = [...counts.map((value) => p.view(value)), ...fused.leaves.slice(1).map((leaf) => p.view(leaf))];
   const spread = leafViews.map((leaf) => overChannels(p, isBlocked ? leaf : p.unblockedView(leaf, node.name), shape, node.name));
   return lowerReduction(p, {
@@ -44,22 +43,13 @@ export function lowerPool(p: Planner, group: Group): View {
 }
 
 /** An average divides by one number everywhere, or by a table of counts that is one more operand. */
-function averaged(node: Node, fused: Expression, counts: readonly Int32Array[], outSpatial: Shape): { after: Expression; counts: Value[]; mean: boolean } {
-  const kernel = sizeOf(node.attrs.kernel_shape as readonly number[]);
-  const table = new Float64Array(sizeOf(outSpatial));
-  table.forEach((_, i) => {
-    let rest = i;
-    let count = 1;
-    for (let axis = outSpatial.length - 1; axis >= 0; axis--) {
-      count *= counts[axis][rest % outSpatial[axis]];
-      rest = Math.floor(rest / outSpatial[axis]);
-    }
-    table[i] = count;
-  });
+function averaged(node: Node, fused: Expression, g: PoolGeometry): { after: Expression; counts: Value[]; mean: boolean } {
+  const kernel = sizeOf(g.kernel);
+  const table = poolDivisors(g);
   if (table.every((count) => count === kernel)) return { after: fused, counts: [], mean: true };
   const sum = node.outputs[0];
   const data = sum.dtype === 'float64' ? table : Float32Array.from(table);
-  const divisor = constant(tensorData(sum.dtype, [...outSpatial], data));
+  const divisor = constant(tensorData(sum.dtype, [...g.outSpatial], data));
   // The fused nodes read the quotient where they read the pool's result.
   const raw = input('sum', sum.dtype, sum.shape);
   const quotient = apply('Div', [raw, divisor]).node;
@@ -81,7 +71,6 @@ export function lowerPoolIndices(p: Planner, node: Node): View {
   const rowFirst = stridesOf(g.spatial);
   const columnFirst = [...g.spatial.keys()].map((axis) => sizeOf(g.spatial.slice(0, axis)));
   const along = node.attrs.storage_order === 1 ? columnFirst : rowFirst;
-  const pads = (strides: readonly number[]) => g.padsBegin.reduce((sum, pad, axis) => sum + pad * strides[axis], 0);
   const spatial = padded.strides.slice(2);
   const results = stridesOf(out.shape);
   const spec = {
@@ -98,11 +87,11 @@ export function lowerPoolIndices(p: Planner, node: Node): View {
       })),
     ],
     searched: g.kernel.map((extent, axis) => ({ extent, data: spatial[axis] * g.dilations[axis], index: along[axis] * g.dilations[axis] })),
-    firstIndex: -pads(along),
+    firstIndex: -g.padsBegin.reduce((sum, pad, axis) => sum + pad * along[axis], 0),
     greatest: true,
     selectLast: false,
   };
-  const from = { ...padded, offset: padded.offset - pads(spatial) };
+  const from = atPadding(padded, g.padsBegin);
   p.addStep(() => argReduceKernel(p.isa, spec), `arg|${JSON.stringify({ ...spec, name: '' })}`, [argument(from), argument(out)], 1, {
     op: 'MaxPoolIndices',
     name: node.name,
