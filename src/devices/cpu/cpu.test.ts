@@ -159,6 +159,7 @@ const transposedConvolutions: Record<string, DeviceCase> = {
 };
 
 const pooling: Record<string, DeviceCase> = {
+  'AveragePool of a window that a dilation leads past every element': one('AveragePool', [random([1, 3, 2])], { kernel_shape: [2], dilations: [5], pads: [2, 2] }),
   'MaxPool with pads': one('MaxPool', [random([1, 20, 12, 12])], { kernel_shape: [3, 3], strides: [2, 2], ...same(2) }),
   'MaxPool of few channels': one('MaxPool', [random([2, 3, 7, 9])], { kernel_shape: [2, 2], strides: [2, 2] }),
   'AveragePool, pads not counted': one('AveragePool', [random([1, 20, 12, 12])], { kernel_shape: [3, 3], strides: [1, 1], ...same(2) }),

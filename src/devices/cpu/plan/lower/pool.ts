@@ -45,7 +45,8 @@ export function lowerPool(p: Planner, group: Group): View {
 /** An average divides by one number everywhere, or by a table of counts that is one more operand. */
 function averaged(node: Node, fused: Expression, g: PoolGeometry): { after: Expression; counts: Value[]; mean: boolean } {
   const kernel = sizeOf(g.kernel);
-  const table = poolDivisors(g);
+  // A window of padding alone sums to 0, which is its average.
+  const table = poolDivisors(g).map((count) => Math.max(1, count));
   if (table.every((count) => count === kernel)) return { after: fused, counts: [], mean: true };
   const sum = node.outputs[0];
   const data = sum.dtype === 'float64' ? table : Float32Array.from(table);
