@@ -5,6 +5,7 @@
 export {
   apply,
   constant,
+  cutModel,
   type Dim,
   type DType,
   dtypes,

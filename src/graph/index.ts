@@ -1,4 +1,5 @@
 /** The intermediate representation: what every door leads to and every device starts from. Knows no device. */
+export { type Cut, cutModel } from './cut.ts';
 export { type DType, type DTypeInfo, dtypes, type TypedArray } from './dtype.ts';
 export { GraphError, type Mismatch, sentence } from './errors.ts';
 export { hashBytes, hashGraph, type HashOptions, smallTensor } from './hash.ts';

@@ -5,6 +5,7 @@ export { ModuleList, Sequential } from './containers.ts';
 export * from './conv.ts';
 export { ModuleError } from './errors.ts';
 export * as functional from './functional.ts';
+export { GraphModule, type GraphModuleOptions } from './graph-module.ts';
 export * as init from './init.ts';
 export { Embedding, type EmbeddingOptions, Linear } from './linear.ts';
 export * from './loss.ts';

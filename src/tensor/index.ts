@@ -7,7 +7,7 @@ export * from './create.ts';
 export { TensorError } from './errors.ts';
 export * from './functional.ts';
 export * from './linalg.ts';
-export { type Operand, promoteTypes, resultType } from './make.ts';
+export { makeAll as applyOp, type Operand, promoteTypes, resultType } from './make.ts';
 export * from './pointwise.ts';
 export { configure, counts as programCounts, type Settings } from './programs.ts';
 export * from './random.ts';

@@ -9,7 +9,7 @@ import { currentTrace, noteUse } from './trace.ts';
 
 export type Operand = Tensor | number;
 
-/** All results of an operator. Operands that are graph values (axes, sizes) have no gradient. */
+/** All results of an operator of the graph, by its ONNX name. Operands that are graph values (axes, sizes) have no gradient. */
 export function makeAll(op: string, operands: readonly (Tensor | Value | null)[], attrs: Attrs = {}): Tensor[] {
   let requires = false;
   const trace = currentTrace();
