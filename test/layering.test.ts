@@ -63,11 +63,16 @@ describe('the linter', () => {
     ['src/tensor/a.ts', '../engine/index.ts', '../devices/index.ts'],
     ['src/zoo/a.ts', '../devices/index.ts', '../formats/index.ts'],
     ['src/zoo/b.ts', '../formats/onnx/index.ts', '../vision/index.ts'],
+    ['src/lab/a.ts', '../tensor/index.ts', '../graph/index.ts'],
+    ['src/lab/b.ts', '../graph/errors.ts', 'node:fs'],
+    ['src/lab/shared/c.ts', '../errors.ts', './config.ts'],
+    ['src/lab/shared/d.ts', 'node:fs', './config.ts'],
     ['src/index.ts', './zoo/index.ts', './engine/index.ts'],
     ['src/extra.ts', './formats/node.ts', './formats/index.ts'],
     ['src/cli/a.ts', '../engine/index.ts', '../index.ts'],
     ['src/cli/b.ts', '../devices/cpu/index.ts', '../zoo/index.ts'],
     ['src/cli/c.ts', '../graph/node.ts', '../vision/node.ts'],
+    ['src/cli/e.ts', '../lab/run.ts', '../lab/index.ts'],
     ['src/cli/verbs/d.ts', '../../zoo/table.ts', '../../index.ts'],
   ];
   let folder = '';
@@ -99,7 +104,7 @@ describe('the linter', () => {
 });
 
 describe('the browser', () => {
-  const nodeOnly = /^src\/(cli|zoo)\/|^src\/(formats|vision|data)\/node\.ts$|\/testing\.ts$/;
+  const nodeOnly = /^src\/(cli|zoo|lab(?!\/shared))\/|^src\/(formats|vision|data)\/node\.ts$|\/testing\.ts$/;
   /** What a file imports, comments left out; a string that names a module but is no import (`builtin('node:fs')`) is no import. */
   const importsOf = (file: string): string[] => {
     const text = readFileSync(join(root, file), 'utf8').replace(/\/\*.*?\*\/|^\s*\/\/.*$/gms, '');
