@@ -110,4 +110,23 @@ export {
   Subset,
   TensorDataset,
 } from './data/index.ts';
+export {
+  accuracy,
+  type Callback,
+  type CheckpointStore,
+  confusionMatrix,
+  evaluate,
+  fit,
+  type FitOptions,
+  type History,
+  meanAbsoluteError,
+  meanSquaredError,
+  type Metric,
+  predict,
+  type Progress,
+  type Recorder,
+  sequenceAccuracy,
+  topKAccuracy,
+  TrainError,
+} from './train/index.ts';
 export { version } from './version.ts';

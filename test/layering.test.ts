@@ -58,6 +58,12 @@ describe('the linter', () => {
     ['src/data/b.ts', '../vision/node.ts', '../vision/index.ts'],
     ['src/data/c.ts', 'node:fs', '../ops/index.ts'],
     ['src/data/node.ts', '../zoo/index.ts', '../vision/node.ts'],
+    ['src/train/a.ts', '../devices/index.ts', '../data/index.ts'],
+    ['src/train/b.ts', '../nn/module.ts', '../nn/index.ts'],
+    ['src/train/c.ts', 'node:fs', './errors.ts'],
+    ['src/train/node.ts', '../zoo/index.ts', 'node:fs'],
+    ['src/train/node/d.ts', '../../vision/index.ts', '../../formats/index.ts'],
+    ['src/data/d.ts', '../train/index.ts', '../tensor/index.ts'],
     ['src/engine/a.ts', '../devices/cpu/index.ts', '../devices/index.ts'],
     ['src/engine/b.ts', '../formats/index.ts', '../graph/index.ts'],
     ['src/tensor/a.ts', '../engine/index.ts', '../devices/index.ts'],
@@ -104,7 +110,7 @@ describe('the linter', () => {
 });
 
 describe('the browser', () => {
-  const nodeOnly = /^src\/(cli|zoo|lab(?!\/shared))\/|^src\/(formats|vision|data)\/node\.ts$|\/testing\.ts$/;
+  const nodeOnly = /^src\/(cli|zoo|lab(?!\/shared))\/|^src\/(formats|vision|data|train)\/node(\.ts$|\/)|\/testing\.ts$/;
   /** What a file imports, comments left out; a string that names a module but is no import (`builtin('node:fs')`) is no import. */
   const importsOf = (file: string): string[] => {
     const text = readFileSync(join(root, file), 'utf8').replace(/\/\*.*?\*\/|^\s*\/\/.*$/gms, '');
