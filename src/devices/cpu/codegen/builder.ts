@@ -333,6 +333,10 @@ export class KernelBuilder {
   pause(): void {
     this.inst({ op: 'pause', src: [] });
   }
+  /** In a loop: keeps the compiler behind a back end from moving loads across. `even`: an int that is even, as addresses are. */
+  fence(even: Int): void {
+    this.inst({ op: 'fence', src: [even] });
+  }
   prefetch(mem: Mem, level: 1 | 2): void {
     this.inst({ op: 'prefetch', src: [], mem, imm: level });
   }

@@ -300,7 +300,7 @@ export function interpret(
       case 'atomicStore':
         view.setInt32(address(mem!), Number(BigInt.asIntN(32, int(src[0]))), true);
         break;
-      default: // loop, endLoop, endIf, pause, prefetch
+      default: // loop, endLoop, endIf, pause, prefetch, fence
         break;
     }
   }

@@ -126,6 +126,7 @@ export const ops = {
   atomicStore: '32 bits of int a to mem, release',
   pause: 'tell the core that this is a spin loop',
   prefetch: 'fetch the cache line at mem into level imm (1, 2)',
+  fence: 'in a loop: keeps apart what stands before and after it, where a compiler behind ours would move it; int a is an even number',
 } as const;
 export type Op = keyof typeof ops;
 

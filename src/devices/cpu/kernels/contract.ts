@@ -39,12 +39,9 @@ export interface TileShape {
   readonly vectors: number;
 }
 
-/**
- * Whether a tile's accumulators, weights and repeated elements fit into the registers. V8 moves all loads of a step before its
- * multiply-adds, so that on wasm every row's repeated element has a register (measured: 4 x 2 and 3 x 3 are its best tiles).
- */
+/** Whether a tile's accumulators, weights and repeated element fit into the registers. */
 export function fits(isa: Isa, { rows, vectors }: TileShape): boolean {
-  const repeated = isa.name === 'wasm' ? rows : vectors === 1 && isa.splatOperands ? 0 : 1;
+  const repeated = vectors === 1 && isa.splatOperands ? 0 : 1;
   return rows * vectors + vectors + repeated <= isa.vectorRegisters;
 }
 
@@ -70,16 +67,20 @@ export function mergeTerms(axes: readonly TermAxis[]): TermAxis[] {
 
 /**
  * How many terms are written out in the innermost loop: enough to hide the loop, no more, for code costs time to make (eight ran
- * no faster than four, and made a third more of it). On wasm one:
- * V8 moves the loads of all that is written out to its beginning and spills them (ResNet-50: 272 ms with 8, 154 ms with 1).
+ * no faster than four, and made a third more of it). On wasm a loop has no rest, since only in a loop are there fences.
  */
 function unrollFor(isa: Isa, extent: number): number {
-  if (isa.name === 'wasm') return 1;
+  if (isa.name === 'wasm') return [4, 3, 2].find((n) => extent % n === 0 && extent > n) ?? 1;
   return extent <= 6 ? extent : ([4, 6, 5, 3].find((n) => extent % n === 0) ?? 4);
 }
 
-/** The multiply-adds of `count` terms; moves both pointers past them. */
-function emitTerms(b: KernelBuilder, tile: Tile, strideBytes: number, rows: Int, weights: Int, sums: readonly Vec[], count: number): void {
+/**
+ * The multiply-adds of `count` terms; moves both pointers past them. V8 would move all loads before the multiply-adds, for which
+ * it lacks the registers: in a loop, fences between the rows keep them apart (6 x 2 vectors with them run at 57, without at 37, the
+ * largest tile that fits without, 4 x 2, at 50 GFLOP/s).
+ */
+function emitTerms(b: KernelBuilder, tile: Tile, strideBytes: number, rows: Int, weights: Int, sums: readonly Vec[], count: number, looped = false): void {
+  const fenced = looped && b.isa.name === 'wasm';
   const { elem, rowBytes, vectors } = tile;
   const vectorBytes = b.isa.vectorBytes;
   for (let k = 0; k < count; k++) {
@@ -91,6 +92,7 @@ function emitTerms(b: KernelBuilder, tile: Tile, strideBytes: number, rows: Int,
       if (vectors === 1 && b.isa.splatOperands) return b.accumulate(elem, sums[r], w[0], element);
       const repeated = b.load(elem, element);
       for (let v = 0; v < vectors; v++) b.accumulate(elem, sums[r * vectors + v], repeated, w[v]);
+      if (fenced && (k < count - 1 || r < rowBytes.length - 1)) b.fence(weights);
     });
   }
   b.advance(weights, count * vectors * vectorBytes);
@@ -119,7 +121,7 @@ export function emitContraction(
       });
     } else {
       const unroll = unrollFor(b.isa, extent);
-      b.loop(Math.floor(extent / unroll), () => emitTerms(b, tile, strideBytes, rows, weights, sums, unroll));
+      b.loop(Math.floor(extent / unroll), () => emitTerms(b, tile, strideBytes, rows, weights, sums, unroll, extent > unroll));
       if (extent % unroll > 0) emitTerms(b, tile, strideBytes, rows, weights, sums, extent % unroll);
     }
     b.advance(rows, -extent * strideBytes);
@@ -128,7 +130,7 @@ export function emitContraction(
 }
 
 /** Terms written out in a block of a long sum that is cut into blocks. */
-export const blockUnroll = (isa: Isa): number => (isa.name === 'wasm' ? 1 : 4);
+export const blockUnroll = 4;
 
 /** As emitContraction, for one block of a long sum: `rounds` times `blockUnroll` terms, then `rest` more where `last` holds. */
 export function emitBlock(
@@ -140,7 +142,7 @@ export function emitBlock(
   sums: readonly Vec[],
   block: { rounds: Int; rest: number; last: Int },
 ): void {
-  b.loop(block.rounds, () => emitTerms(b, tile, strideBytes, rows, weights, sums, blockUnroll(b.isa)));
+  b.loop(block.rounds, () => emitTerms(b, tile, strideBytes, rows, weights, sums, blockUnroll, true));
   if (block.rest > 0) b.if(block.last, () => emitTerms(b, tile, strideBytes, rows, weights, sums, block.rest));
 }
 

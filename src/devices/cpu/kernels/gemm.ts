@@ -87,7 +87,7 @@ export function gemmKernel(isa: Isa, spec: GemmSpec): TaskedKernel {
 
   // ---- blocks of k: the partial sums of all but the last wait in C
   const mayBlock = after.results.length === 1 && after.results[0].dtype === dtype && tiles > 1;
-  const step = blockUnroll(isa);
+  const step = blockUnroll;
   const kcMost = Math.max(step, Math.floor(panelBytes / (panelWidth * size) / step) * step);
   const blocks = mayBlock ? Math.ceil(k / kcMost) : 1;
   const kc = blocks === 1 ? k : Math.ceil(k / blocks / step) * step;

@@ -205,6 +205,21 @@ test('kernels call each other by index in the module', () => {
   expect(words[0]).toBe(((10 + 1) * 2 + 3) * 2);
 });
 
+test('fences are passed, whatever even number they are given', () => {
+  const code = kernel('fences', 1, (b, at) => {
+    const count = b.int(0);
+    b.loop(5, () => {
+      b.integer('iadd', count, 2, count);
+      b.fence(at);
+      b.integer('iadd', count, 10, count);
+      b.fence(count);
+      b.integer('iadd', count, 2, count);
+    });
+    b.return(count);
+  }, { returns: true });
+  expect(machine([code]).call(0, 16)).toBe(70);
+});
+
 test('atomics', () => {
   const code = kernel('atomics', 1, (b, at) => {
     const before = b.atomicAdd(b.at(at, 4), -3);

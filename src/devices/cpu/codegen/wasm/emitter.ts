@@ -33,6 +33,8 @@ export class Emitter {
   private readonly locals: [number, ValueType][] = [];
   private localCount: number;
   private scratchLocal = -1;
+  /** How many there are so far. */
+  fences = 0;
   /** Innermost last. */
   private readonly labels: Label[] = [];
 

@@ -124,6 +124,7 @@ export const controlRows: Partial<Record<Op, Lowering>> = {
   },
   call,
   pause: { effect: true, emit: (e) => e.asm.plain('pause') },
+  fence: { effect: true, emit() {} },
   prefetch: {
     effect: true,
     emit: (e, inst) => e.asm.gpr(inst.imm === 1 ? G.prefetcht0 : G.prefetcht1, 0, e.address(inst.mem!)),
