@@ -55,6 +55,8 @@ export async function fit<D extends TrainData, M extends Metrics = Metrics>(mode
   let [steps, epoch, batch, first] = [0, 0, 0, batches.start];
   let totals = new Totals(metrics);
   let stopped: string | undefined;
+  /** By early stopping: then there is nothing to go on with. */
+  let isOver = false;
   const records: EpochRecord[] = [];
   let resumedAt: number | undefined;
   let saved = { step: -1, at: performance.now() };
@@ -74,7 +76,7 @@ export async function fit<D extends TrainData, M extends Metrics = Metrics>(mode
     random: defaultGenerator.state,
     totals: { items: totals.items, loss: totals.loss, hasLoss: totals.hasLoss, sums: totals.sums.map((sum) => sum.slice()) },
     epochs: [...records],
-    stopping: { best: watching.best, waited: watching.waited, stopped },
+    stopping: { best: watching.best, waited: watching.waited, stopped: isOver ? stopped : undefined },
     bestModel: watching.bestModel,
     run: { ...run, first },
   });
@@ -91,6 +93,7 @@ export async function fit<D extends TrainData, M extends Metrics = Metrics>(mode
     watching.load(from);
     ({ step: steps, epoch, batch } = from);
     ({ stopped } = from.stopping);
+    isOver = stopped !== undefined;
     first = from.run.first as number;
     resumedAt = saved.step = from.step;
   };
@@ -189,6 +192,7 @@ export async function fit<D extends TrainData, M extends Metrics = Metrics>(mode
       if (last) recordGradients?.(last, steps);
     }
     stopped = watching.see(epoch + 1, values, () => model.stateDict());
+    isOver = stopped !== undefined;
     if (scheduleEvery === 'epoch') schedule?.step(values[watching.monitor]);
     records.push({ epoch: epoch + 1, step: steps, values });
     const told = progress(() => values);
