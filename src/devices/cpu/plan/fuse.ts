@@ -27,6 +27,7 @@ export interface AnchorRule {
 export const anchorRules: Readonly<Record<string, AnchorRule>> = {
   Conv: { before: false, after: true },
   ConvTranspose: { before: false, after: true },
+  ConvBackwardWeights: { before: false, after: true },
   MatMul: { before: false, after: true },
   AveragePool: { before: false, after: true },
   MaxPool: { before: false, after: false },
@@ -49,7 +50,7 @@ interface Draft {
 
 /** Nodes that are neither views nor constants nor inputs, in groups, each after those it reads. */
 export function fuse(graph: Graph, isView: (node: Node) => boolean): Group[] {
-  const order = topologicalOrder(graph);
+  const order = masksLast(topologicalOrder(graph));
   const readers = new Map<Value, Node[]>();
   for (const node of order) {
     for (const value of new Set(node.inputs)) {
@@ -104,6 +105,24 @@ export function fuse(graph: Graph, isView: (node: Node) => boolean): Group[] {
     // Beside an anchor everything happens in vectors of one element type.
     return oneFloat([...group.before, ...group.after, node], value.dtype) && canVectorise(rule ? group.after : [...nodes, node]);
   }
+}
+
+/**
+ * The same order, with each node of a truth value as close before its first reader as can be: read back from there, what a mask
+ * is put over comes after the mask, and can join the group that has it.
+ */
+function masksLast(order: readonly Node[]): Node[] {
+  const waiting = new Set<Node>();
+  const result: Node[] = [];
+  const put = (node: Node): void => {
+    for (const value of node.inputs) if (value && waiting.delete(value.node)) put(value.node);
+    result.push(node);
+  };
+  for (const node of order) {
+    if (node.outputs[0].dtype === 'bool' && emittableOps.has(node.op)) waiting.add(node);
+    else put(node);
+  }
+  return [...result, ...waiting];
 }
 
 /** Values a list of nodes reads but does not make; constants of one element are no leaves. */

@@ -7,6 +7,7 @@ import { PlanError } from './errors.ts';
 import { expressionOf, fuse, type Group } from './fuse.ts';
 import { epilogueText } from './key.ts';
 import { convKind, haloOf, lowerConv } from './lower/conv.ts';
+import { convWeightsHalo, lowerConvWeights } from './lower/conv-weights.ts';
 import { lowerConvTranspose, transposedHalo } from './lower/conv-transpose.ts';
 import { lowerMatMul } from './lower/matmul.ts';
 import { moveOps, padHalo, viewOps } from './lower/movement.ts';
@@ -36,6 +37,7 @@ export interface Plan {
 const anchored: Readonly<Record<string, (p: Planner, group: Group) => View>> = {
   Conv: lowerConv,
   ConvTranspose: lowerConvTranspose,
+  ConvBackwardWeights: lowerConvWeights,
   MatMul: lowerMatMul,
   MaxPool: lowerPool,
   AveragePool: lowerPool,
@@ -120,6 +122,7 @@ function haloWishes(order: readonly Node[]): Map<Value, Halo> {
     const value = node.inputs[0] as Value;
     if (node.op === 'Conv' && ['direct', 'depthwise'].includes(convKind(node))) wish(value, haloOf(convGeometry(node)));
     else if (node.op === 'ConvTranspose') wish(value, transposedHalo(node));
+    else if (node.op === 'ConvBackwardWeights') wish(value, convWeightsHalo(node));
     else if (node.op === 'MaxPool' || node.op === 'AveragePool') {
       if (value.dtype === 'float32') wish(value, haloOf(poolGeometry(node), poolFill(node)));
     } else if (node.op === 'Pad') wish(value, padHalo(node));

@@ -28,6 +28,15 @@ function depthwise(channels: number, size: number): Graph {
   return graph(x, apply('HardSwish', [apply('Conv', [x, weights(channels, 1, 3, 3)], { group: channels, pads: [1, 1, 1, 1] })]));
 }
 
+/** The weights' cotangent of a convolution. */
+function backwards(channels: number, size: number, kernel: number, stride = 1, inChannels = channels): Graph {
+  const x = input('x', 'float32', [2, inChannels, size, size]);
+  const pads = [(kernel - 1) / 2, (kernel - 1) / 2];
+  const attrs = { kernel_shape: [kernel, kernel], strides: [stride, stride], dilations: [1, 1], pads };
+  const dy = apply('Conv', [x, weights(channels, inChannels, kernel, kernel)], { strides: [stride, stride], pads: [...pads, ...pads] });
+  return graph(x, apply('ConvBackwardWeights', [x, dy], attrs));
+}
+
 const hot: Readonly<Record<string, Graph>> = {
   '3x3, 56x56': residual(64, 56, 3),
   '3x3, 7x7': residual(128, 7, 3),
@@ -36,6 +45,10 @@ const hot: Readonly<Record<string, Graph>> = {
   'a product of many rows': product(256, 256, 256),
   'a product of one row': product(1, 512, 1000),
   depthwise: depthwise(96, 28),
+  'weights of 3x3': backwards(64, 28, 3),
+  'weights of 3x3 at stride 2': backwards(64, 28, 3, 2),
+  'weights of 1x1': backwards(256, 14, 1),
+  'weights of an image': backwards(64, 64, 7, 2, 3),
 };
 
 describe.each(['avx512', 'avx2'] as const)('%s', (isa) => {

@@ -295,4 +295,4 @@ function sumOfProducts(p: Planner, group: Group, x: View, w: View, out: View, ke
 }
 
 /** A leaf that stands for its value's dtype alone: views say where things lie. */
-const placeholder = ({ dtype }: Value): Value => input('term', dtype, [1, 2]);
+export const placeholder = ({ dtype }: Value): Value => input('term', dtype, [1, 2]);
