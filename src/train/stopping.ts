@@ -52,7 +52,7 @@ export function watch(option: EarlyStopping | boolean | undefined, metrics: Metr
         return undefined;
       }
       waited++;
-      return stops && waited > patience ? `${monitor} was best in epoch ${best?.epoch ?? 'none'}, ${waited} epochs ago` : undefined;
+      return stops && waited > patience ? `${monitor} was best in epoch ${best?.epoch ?? 'none'}, ${waited} epoch${waited === 1 ? '' : 's'} ago` : undefined;
     },
     get best() {
       return best;
