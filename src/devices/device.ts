@@ -9,6 +9,11 @@ export interface CompileOptions {
   readonly isa?: IsaName;
   /** Most threads a run may use. Default: the cores that the process may really use. */
   readonly threads?: number;
+  /**
+   * Inputs, by the name of the output (of the same type) that takes their place: a synchronous run leaves the result in the
+   * array that was given for the input, and hands that over as the output. All else sees the old values to the end of the run.
+   */
+  readonly inPlace?: Readonly<Record<string, string>>;
 }
 
 export interface RunOptions {
@@ -77,4 +82,6 @@ export interface Device {
   supports(op: string, dtype: DType): boolean;
   /** @throws Error naming all operators that it neither runs nor can decompose. */
   compile(graph: Graph, options?: CompileOptions): Executable;
+  /** Zeros, in an array that the device's programs reach: reading and writing it costs them no copy. Collected like any other. */
+  allocate(type: TensorType, options?: Pick<CompileOptions, 'isa'>): TensorData;
 }

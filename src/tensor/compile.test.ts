@@ -76,6 +76,46 @@ describe('what a compiled function reads', () => {
   });
 });
 
+describe('what is assigned is written over', () => {
+  const decay = () => {
+    const p = tensor(Array.from({ length: 32 }, (_, i) => i)).requiresGrad_();
+    return { p, step: compile((by: Tensor) => void noGrad(() => p.assign(p.mul(by)))) };
+  };
+  test('in the same memory at every step, by one program', () => {
+    const { p, step } = decay();
+    step(tensor(2));
+    const memory = p.peek().data;
+    const { compiled } = programCounts;
+    for (let i = 0; i < 3; i++) step(tensor(2));
+    expect(p.peek().data).toBe(memory);
+    expect(programCounts.compiled).toBe(compiled);
+    expect([p.shape, p.isLeaf, p.requiresGrad, p.isRealized, p.toArray()[31]]).toEqual([[32], true, true, true, 31 * 16]);
+  });
+  test('but whatever was made of the old value keeps it', () => {
+    const { p, step } = decay();
+    step(tensor(1));
+    const [pending, detached, data, copied] = [p.mul(10), p.detach(), p.toTensorData(), p.toArray()];
+    step(tensor(2));
+    step(tensor(2));
+    expect([pending.toArray()[3], detached.toArray()[3], data.data[3], copied[3], p.toArray()[3]]).toEqual([30, 3, 3, 3, 12]);
+    p.sum().backward();
+    expect(p.grad!.toArray()[3]).toBe(1);
+  });
+  test('and where the old value is a result, or goes elsewhere, it stays', () => {
+    const [p, before] = [tensor([1, 2]), tensor([0, 0])];
+    const step = compile(() => {
+      const old = p.detach();
+      before.assign(p);
+      p.assign(p.mul(2));
+      return old;
+    });
+    for (const factor of [1, 2, 4]) {
+      const old = step();
+      expect([old.tolist(), before.tolist(), p.tolist()]).toEqual([[factor, 2 * factor], [factor, 2 * factor], [2 * factor, 4 * factor]]);
+    }
+  });
+});
+
 test('each set of argument types has its program', () => {
   const f = compile((x: Tensor) => x.sum());
   f(tensor([1]));

@@ -30,6 +30,11 @@ const mostPasses = 64;
 /** An assignment takes effect with the next computation, whatever that is asked for. */
 export const noteAssignment = (holder: Holder): void => void assigned.add(holder);
 
+/** They were computed otherwise. */
+export function forgetAssignments(holders: Iterable<Holder>): void {
+  for (const holder of holders) assigned.delete(holder);
+}
+
 export function noteBackward(root: Holder, gradients: readonly Holder[]): void {
   passes.push({ root, gradients });
   if (passes.length > mostPasses) passes.shift();

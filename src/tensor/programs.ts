@@ -1,5 +1,5 @@
 /** Programs by signature: the first expression of its kind is compiled, those after it run the same code on their own data. */
-import { input, makeNode, type Node, type TensorData, type Value } from '../graph/index.ts';
+import { input, makeNode, type Node, type TensorData, type TensorType, type Value } from '../graph/index.ts';
 import { type CompileOptions, cpu, type Device, type Executable } from '../devices/index.ts';
 import { resolve } from './cells.ts';
 import type { Pending } from './collect.ts';
@@ -40,10 +40,13 @@ const programs = new Map<string, Program>();
 
 const numberOf = (node: Node): number => Number((node.attrs.value as TensorData).data[0]);
 
+/** Which roots take the place of which leaves: pairs of their numbers. */
+export type InPlace = readonly (readonly [root: number, leaf: number])[];
+
 /** The program that computes `pending`, compiled where there is none yet. `sync`: it must be idle. */
-export function programFor(pending: Pending, sync: boolean): Program {
+export function programFor(pending: Pending, sync: boolean, inPlace: InPlace = []): Program {
   const { device, isa, threads } = settings;
-  const key = `${device.name} ${isa} ${threads} ${pending.key}`;
+  const key = `${device.name} ${isa} ${threads} ${inPlace.join(' ')} ${pending.key}`;
   const numbers = pending.literals.map(numberOf);
   let found = programs.get(key);
   if (found) programs.delete(key);
@@ -51,8 +54,8 @@ export function programFor(pending: Pending, sync: boolean): Program {
   // A literal that changed once changes again: what differs becomes an input. NaN literals are never compiled in.
   if (!found || !agrees) {
     const fixed = numbers.map((value, i) => (found && !Object.is(found.fixed[i], value) ? NaN : value));
-    found = make(pending, fixed);
-  } else if (sync && found.running > 0) return make(pending, found.fixed);
+    found = make(pending, fixed, inPlace);
+  } else if (sync && found.running > 0) return make(pending, found.fixed, inPlace);
   const isNew = !agrees;
   programs.set(key, found);
   if (isNew) forgetOldest();
@@ -71,10 +74,11 @@ function forgetOldest(): void {
   }
 }
 
-function make(pending: Pending, fixed: readonly number[]): Program {
+function make(pending: Pending, fixed: readonly number[], pairs: InPlace): Program {
   const { device, isa, threads } = settings;
   counts.compiled++;
-  return { executable: device.compile(graphOf(pending, fixed), { isa, threads }), fixed, running: 0 };
+  const inPlace = Object.fromEntries(pairs.map(([root, leaf]) => [outputName(root), leafName(leaf)]));
+  return { executable: device.compile(graphOf(pending, fixed), { isa, threads, inPlace }), fixed, running: 0 };
 }
 
 /** Names of inputs: leaves, then literals. */
@@ -113,6 +117,9 @@ function inputsOf({ leaves, literals }: Pending, fixed: readonly number[], dataO
   return inputs;
 }
 
+/** Zeros where programs reach them. */
+export const allocate = (type: TensorType): TensorData => settings.device.allocate(type, settings);
+
 /** Values of the roots, in their order. */
 export function runProgram(pending: Pending, dataOf: (leaf: Value) => TensorData): TensorData[] {
   const { executable, fixed } = programFor(pending, true);
@@ -121,9 +128,9 @@ export function runProgram(pending: Pending, dataOf: (leaf: Value) => TensorData
   return pending.roots.map((_, i) => results[outputName(i)]);
 }
 
-/** The program, to be run with other values of its leaves (of the same types, in their order). */
-export function bindProgram(pending: Pending): (leaves: readonly TensorData[]) => TensorData[] {
-  const program = programFor(pending, true);
+/** The program, to be run with other values of its leaves (of the same types, in their order). Those in `inPlace` are written over. */
+export function bindProgram(pending: Pending, inPlace: InPlace): (leaves: readonly TensorData[]) => TensorData[] {
+  const program = programFor(pending, true, inPlace);
   const literals = inputsOf({ ...pending, leaves: [] }, program.fixed, () => undefined as never);
   const count = pending.roots.length;
   return (leaves) => {

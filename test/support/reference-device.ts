@@ -1,7 +1,7 @@
 /** The reference evaluator as a Device, for tests of what stands on devices. Counts what it is asked to do. */
 import { evaluateGraph } from '../../src/ops/index.ts';
 import type { Device, Executable, TensorSpec } from '../../src/devices/index.ts';
-import { type Graph, hasOp, type Value } from '../../src/graph/index.ts';
+import { type Graph, hasOp, type TensorData, type Value, zeros } from '../../src/graph/index.ts';
 
 export interface ReferenceDevice extends Device {
   readonly compiled: Graph[];
@@ -19,14 +19,24 @@ export function referenceDevice(): ReferenceDevice {
     compiled,
     disposed,
     supports: (op) => hasOp(op),
-    compile(graph): Executable {
+    allocate: ({ dtype, shape }) => zeros(dtype, shape),
+    compile(graph, { inPlace = {} } = {}): Executable {
       compiled.push(graph);
       let running = 0;
       return {
         inputs: graph.inputs.map(specOf),
         outputs: graph.outputs.map(specOf),
         info: { isa: 'reference', threads: 1, steps: 1, kernels: 0, arenaBytes: 0, constantBytes: 0, compileMs: 0 },
-        run: (inputs) => evaluateGraph(graph, inputs),
+        run(inputs) {
+          const results = evaluateGraph(graph, inputs);
+          // Copies: a result may be an input's own array.
+          const taken = Object.fromEntries(Object.keys(inPlace).map((name) => [name, results[name].data.slice()]));
+          const kept = Object.entries(inPlace).map(([output, input]): [string, TensorData] => {
+            (inputs[input].data as Float32Array).set(taken[output] as Float32Array);
+            return [output, inputs[input]];
+          });
+          return { ...results, ...Object.fromEntries(kept) };
+        },
         async runAsync(inputs) {
           running++;
           const results = evaluateGraph(graph, inputs);

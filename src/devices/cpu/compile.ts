@@ -1,15 +1,16 @@
-/** plan -> Executable: constants placed, setup steps run once, an execution with its arena, results read back. */
-import { dtypes, formatType, type Graph, sameShape, sizeOf, type TensorData, tensorData, type TypedArray } from '../../graph/index.ts';
-import type { CompileOptions, Executable, ProfileRecord, RunOptions, TensorSpec } from '../device.ts';
-import { bytesOfView, type MemoryPlan, plan, type Plan, planMemory, type PlannedStep, PlanError, type Storage, type View } from './plan/index.ts';
-import { type Block, type BufferRef, type Code, type Execution, getRuntime, type Runtime, type StepSpec, view as viewBlock } from './runtime/index.ts';
+/** plan -> Executable: constants placed, setup steps run once, an execution with its arena. */
+import { dtypes, type Graph, sizeOf, type TensorData, tensorData, type TensorType, type TypedArray } from '../../graph/index.ts';
+import type { CompileOptions, Executable } from '../device.ts';
+import { makeExecutable, type Place } from './executable.ts';
+import { bytesOfView, type MemoryPlan, plan, type Plan, planMemory, type PlannedStep, type Storage } from './plan/index.ts';
+import { type Block, type BufferRef, type Code, getRuntime, type Runtime, type StepSpec, type TypedArrayType, view as viewBlock } from './runtime/index.ts';
 
 export function compile(graph: Graph, options: CompileOptions = {}): Executable {
   const start = performance.now();
   const runtime = getRuntime(options.isa);
   const threads = options.threads ?? runtime.threads;
   runtime.startThreads(threads);
-  const planned = plan(graph, runtime.isa);
+  const planned = plan(graph, runtime.isa, options.inPlace);
   const code = runtime.load(planned.kernels);
   const constants = placeConstants(runtime, code, planned, threads);
   const slots = slotsOf(runtime, planned);
@@ -29,34 +30,38 @@ export function compile(graph: Graph, options: CompileOptions = {}): Executable 
     constantBytes,
     compileMs: performance.now() - start,
   };
-  return executable({ planned, memory, runtime, execution, constants, slots, threads, info });
+  return makeExecutable({ planned, memory, runtime, execution, constants, slots, threads, info });
+}
+
+/** A tensor whose memory the programs of an instruction set read and write where it lies; its elements are 0. */
+export function allocate({ dtype, shape }: TensorType, { isa }: Pick<CompileOptions, 'isa'> = {}): TensorData {
+  return tensorData(dtype, shape, getRuntime(isa).resident(dtypes[dtype].array as TypedArrayType<TypedArray>, sizeOf(shape)));
 }
 
 /** Tensors from this size on are read and written where the caller has them; smaller ones are copied sooner than bound. */
 const boundBytes = 64 * 1024;
 
-/** Inputs and outputs that lie in the caller's arrays: native code reads any memory, wasm only its own. */
+/**
+ * Inputs and outputs that lie in the caller's arrays. wasm reads only memory of its own: what lies elsewhere is copied, and
+ * results are copied out for the caller to keep. What is updated in place stays where it is between runs, however small.
+ */
 function slotsOf(runtime: Runtime, planned: Plan): Map<Storage, string> {
   const slots = new Map<Storage, string>();
-  if (runtime.isa.name === 'wasm') return slots;
   const touched = new Set(planned.steps.flatMap(({ args }) => args.map(({ storage }) => storage)));
+  const fresh = planned.outputs.filter(({ updates }) => updates === undefined);
+  const updated = new Set(planned.outputs.map(({ updates }) => updates));
   // Memory that is input and output, or two outputs, at once stays ours: one array of the caller's cannot be both.
-  const ports = [...planned.inputs, ...planned.outputs].map(({ view }) => view.storage);
+  const ports = [...planned.inputs, ...fresh].map(({ view }) => view.storage);
   const add = (prefix: string) => ({ name, view }: Plan['inputs'][number]) => {
     const { storage } = view;
     const whole = view.offset === 0 && storage.bytes === bytesOfView(view.shape, view.dtype);
     const shared = ports.filter((other) => other === storage).length > 1;
-    const fits = whole && !shared && storage.bytes >= boundBytes && !storage.constant && !storage.fixed && touched.has(storage);
-    if (fits) slots.set(storage, `${prefix}${name}`);
+    const pays = storage.bytes >= boundBytes || (prefix === 'input ' && updated.has(name));
+    if (whole && !shared && pays && !storage.constant && !storage.fixed && touched.has(storage)) slots.set(storage, `${prefix}${name}`);
   };
   planned.inputs.forEach(add('input '));
-  planned.outputs.forEach(add('output '));
+  if (runtime.isa.name !== 'wasm') fresh.forEach(add('output '));
   return slots;
-}
-
-interface Place {
-  readonly block: Block;
-  readonly offset: number;
 }
 
 /** Steps for the runtime: each argument in a slot, in a block of constants, or else in the arena. */
@@ -123,132 +128,4 @@ function fillFixed(storage: Storage, block: Block, offset: number): void {
 function copyInto(block: Block, offset: number, data: TypedArray): void {
   const bytes = new Uint8Array(data.buffer, data.byteOffset, data.byteLength);
   viewBlock(block, Uint8Array, offset, bytes.length).set(bytes);
-}
-
-interface Parts {
-  readonly planned: Plan;
-  readonly memory: MemoryPlan;
-  readonly runtime: Runtime;
-  readonly execution: Execution;
-  readonly constants: Map<Storage, Place>;
-  readonly slots: Map<Storage, string>;
-  readonly threads: number;
-  readonly info: Executable['info'];
-}
-
-/** An input or output: its bytes in the arena or among the constants, or the slot that is bound to the caller's array. */
-interface Port extends TensorSpec {
-  readonly bytes?: Uint8Array;
-  readonly slot?: string;
-}
-
-function executable({ planned, memory, runtime, execution, constants, slots, threads, info }: Parts): Executable {
-  const spec = ({ name, view }: Plan['inputs'][number]): TensorSpec => ({ name, dtype: view.dtype, shape: view.shape });
-  const placeOf = (view: View): Place => {
-    const shift = view.offset * dtypes[view.dtype].bytes;
-    const constant = constants.get(view.storage);
-    if (constant) return { block: constant.block, offset: constant.offset + shift };
-    // An input or output that no step touches has no place, and no elements worth one.
-    return { block: execution.arena, offset: (memory.offsets.get(view.storage) ?? 0) + shift };
-  };
-  const port = (tensor: Plan['inputs'][number]): Port => {
-    const { view } = tensor;
-    const slot = slots.get(view.storage);
-    if (slot !== undefined) return { ...spec(tensor), slot };
-    return { ...spec(tensor), bytes: viewBytes(placeOf(view), bytesOfView(view.shape, view.dtype)) };
-  };
-  const inputs = planned.inputs.map(port);
-  const outputs = planned.outputs.map(port);
-  let records: ProfileRecord[] = [];
-  let disposed = false;
-  let inFlight: Promise<unknown> | undefined;
-
-  const write = (values: Readonly<Record<string, TensorData>>, into: RunOptions['into'] = {}) => {
-    if (disposed) throw new PlanError('this executable was disposed of');
-    for (const input of inputs) {
-      const value = values[input.name];
-      checkType(`input '${input.name}'`, value, input);
-      if (input.slot) execution.bind(input.slot, runtime.wrap(value.data));
-      else input.bytes?.set(new Uint8Array(value.data.buffer, value.data.byteOffset, value.data.byteLength));
-    }
-    return outputs.map((output) => {
-      const { name, dtype, shape, slot } = output;
-      if (into[name]) checkType(`output '${name}'`, into[name], output);
-      const data = into[name]?.data ?? (slot ? boundArray(output) : new dtypes[dtype].array(sizeOf(shape)));
-      if (slot) execution.bind(slot, runtime.wrap(data));
-      return data;
-    });
-  };
-  const boundArray = ({ dtype, shape }: TensorSpec): TypedArray => {
-    const { buffer, byteOffset } = runtime.array(bytesOfView(shape, dtype));
-    return new dtypes[dtype].array(buffer, byteOffset, sizeOf(shape));
-  };
-  const read = (results: readonly TypedArray[]): Record<string, TensorData> =>
-    Object.fromEntries(
-      outputs.map(({ name, dtype, shape, bytes }, i) => {
-        if (bytes) new Uint8Array(results[i].buffer, results[i].byteOffset, results[i].byteLength).set(bytes);
-        return [name, tensorData(dtype, shape, results[i])];
-      }),
-    );
-  const profiled = (options: RunOptions | undefined) => execution.profile(options?.profile === true);
-  const keep = (options: RunOptions | undefined) => {
-    if (!options?.profile) return;
-    records = execution.records.map((record) => ({
-      op: record.op,
-      name: record.name ?? '',
-      shapes: record.shapes ?? '',
-      layout: record.layout ?? '',
-      epilogue: record.epilogue ?? '',
-      isa: info.isa,
-      threads: record.threads,
-      ms: record.milliseconds,
-    }));
-  };
-  return {
-    inputs: planned.inputs.map(spec),
-    outputs: planned.outputs.map(spec),
-    info,
-    run(values, options) {
-      if (inFlight) throw new PlanError('run: an asynchronous run is in flight; await it first');
-      const results = write(values, options?.into);
-      profiled(options);
-      execution.run(threads);
-      keep(options);
-      return read(results);
-    },
-    async runAsync(values, options) {
-      // Inputs are taken now: the caller may change them while the run waits for its turn, or runs.
-      const taken = Object.fromEntries(Object.entries(values).map(([name, value]) => [name, { ...value, data: value.data.slice() as TypedArray }]));
-      const before = inFlight;
-      const mine = (async () => {
-        await before?.catch(() => {});
-        const results = write(taken, options?.into);
-        profiled(options);
-        await execution.runAsync(threads);
-        keep(options);
-        return read(results);
-      })();
-      inFlight = mine;
-      try {
-        return await mine;
-      } finally {
-        if (inFlight === mine) inFlight = undefined;
-      }
-    },
-    profile: () => records,
-    dispose() {
-      if (inFlight) throw new PlanError('dispose: an asynchronous run is in flight; await it first');
-      if (disposed) return;
-      disposed = true;
-      execution.dispose();
-    },
-  };
-}
-
-const viewBytes = ({ block, offset }: Place, bytes: number): Uint8Array =>
-  viewBlock(block, Uint8Array, Math.min(offset, block.bytes - bytes), bytes);
-
-function checkType(where: string, value: TensorData | undefined, type: TensorSpec): void {
-  if (value?.dtype === type.dtype && sameShape(value.shape, type.shape)) return;
-  throw new PlanError(`${where}: expected ${formatType(type)}, got ${value ? formatType(value) : 'nothing'}`);
 }

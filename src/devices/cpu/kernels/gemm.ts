@@ -73,10 +73,19 @@ function cutTasks(batch: number, m: number, n: number, k: number, tiles: number,
   return { mParts, nParts };
 }
 
+/** How k is cut: the partial sums of all blocks but the last wait in C. */
+export function blocksOfK(isa: Isa, { elem, m, k, tile, after }: Pick<GemmSpec, 'elem' | 'm' | 'k' | 'tile' | 'after'>): { blocks: number; kc: number } {
+  const dtype: DType = elem === 'f64' ? 'float64' : 'float32';
+  const mayBlock = after.results.length === 1 && after.results[0].dtype === dtype && m > tile.rows;
+  const step = blockUnroll;
+  const kcMost = Math.max(step, Math.floor(panelBytes / (tile.vectors * isa.vectorBytes) / step) * step);
+  const blocks = mayBlock ? Math.ceil(k / kcMost) : 1;
+  return { blocks, kc: blocks === 1 ? k : Math.ceil(k / blocks / step) * step };
+}
+
 export function gemmKernel(isa: Isa, spec: GemmSpec): TaskedKernel {
   const { elem, m, n, k, tile: shape, after, operands } = spec;
   const { rows: tileRows, vectors } = shape;
-  const dtype: DType = elem === 'f64' ? 'float64' : 'float32';
   const mode: EmitMode = { kind: 'vector', elem };
   const size = elemBytes(elem);
   const lanes = lanesOf(isa, elem);
@@ -85,12 +94,8 @@ export function gemmKernel(isa: Isa, spec: GemmSpec): TaskedKernel {
   const tiles = Math.ceil(m / tileRows);
   const batch = spec.batch.reduce((p, axis) => p * axis.extent, 1);
 
-  // ---- blocks of k: the partial sums of all but the last wait in C
-  const mayBlock = after.results.length === 1 && after.results[0].dtype === dtype && tiles > 1;
   const step = blockUnroll;
-  const kcMost = Math.max(step, Math.floor(panelBytes / (panelWidth * size) / step) * step);
-  const blocks = mayBlock ? Math.ceil(k / kcMost) : 1;
-  const kc = blocks === 1 ? k : Math.ceil(k / blocks / step) * step;
+  const { blocks, kc } = blocksOfK(isa, spec);
 
   // ---- tasks: [batch][row tiles][panels]
   const { mParts, nParts } = cutTasks(batch, m, n, k, tiles, panels);

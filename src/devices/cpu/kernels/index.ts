@@ -4,7 +4,7 @@ export { fits, mostRows, type TileShape } from './contract.ts';
 export { blockChannels, convKernel, type ConvSpec, type ConvTiling, tileConv } from './conv.ts';
 export { convWeightsKernel, convWeightsSize, type ConvWeightsSpec, tileConvWeights } from './conv-weights.ts';
 export { type Expression, identity, scalarOf } from './expression.ts';
-export { gemmKernel, type GemmSpec, tileGemm } from './gemm.ts';
+export { blocksOfK, gemmKernel, type GemmSpec, tileGemm } from './gemm.ts';
 export { mapKernel, type MapSpec, type TaskedKernel } from './map.ts';
 export type { StridedOperand } from './nest.ts';
 export { philoxKernel, type PhiloxSpec } from './philox.ts';

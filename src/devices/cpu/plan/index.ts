@@ -5,6 +5,7 @@ import type { Isa, KernelCode } from '../codegen/index.ts';
 import { blockChannels } from '../kernels/index.ts';
 import { PlanError } from './errors.ts';
 import { expressionOf, fuse, type Group } from './fuse.ts';
+import { type Port, updateInPlace } from './in-place.ts';
 import { epilogueText } from './key.ts';
 import { convKind, haloOf, lowerConv } from './lower/conv.ts';
 import { convWeightsHalo, lowerConvWeights } from './lower/conv-weights.ts';
@@ -28,9 +29,9 @@ export interface Plan {
   /** Run once, when the program is loaded: they make constants from constants. */
   readonly setup: readonly PlannedStep[];
   readonly steps: readonly PlannedStep[];
-  readonly inputs: readonly { readonly name: string; readonly view: View }[];
+  readonly inputs: readonly Port[];
   /** Plain and contiguous. */
-  readonly outputs: readonly { readonly name: string; readonly view: View }[];
+  readonly outputs: readonly Port[];
 }
 
 /** Groups with an anchor, by its operator. */
@@ -48,8 +49,11 @@ const anchored: Readonly<Record<string, (p: Planner, group: Group) => View>> = {
   ReduceProd: lowerReduce,
 };
 
-/** @throws PlanError naming every operator that this device neither runs nor can take apart. */
-export function plan(graph: Graph, isa: Isa): Plan {
+/**
+ * @param inPlace inputs by the name of the output that takes their place
+ * @throws PlanError naming every operator that this device neither runs nor can take apart
+ */
+export function plan(graph: Graph, isa: Isa, inPlace: Readonly<Record<string, string>> = {}): Plan {
   const prepared = prepare(graph);
   const order = topologicalOrder(prepared);
   const seconds = secondsRead(prepared, order);
@@ -71,7 +75,7 @@ export function plan(graph: Graph, isa: Isa): Plan {
     else if (group) p.views.set(group.root, group.anchor ? anchored[group.anchor.op](p, group) : lowerPointwise(p, group));
   }
   const outputs = prepared.outputs.map(({ name, value }) => ({ name, view: p.contiguous(value) }));
-  return { kernels: p.kernels, setup: p.setup, steps: p.steps, inputs, outputs };
+  return { kernels: p.kernels, setup: p.setup, steps: p.steps, inputs, outputs: updateInPlace(p, inputs, outputs, inPlace) };
 }
 
 const isUnfused = (node: Node): boolean => node.op in viewOps || node.op in moveOps;

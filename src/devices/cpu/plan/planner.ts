@@ -35,6 +35,8 @@ export interface PlannedStep {
   readonly args: readonly PlannedArgument[];
   /** How many of the args, at the end, are written. */
   readonly writes: number;
+  /** How each of the args is walked: an element that is read is written, on the same walk, only after that. '' where it may be sooner. */
+  readonly walks: readonly string[];
   readonly label: StepLabel;
 }
 
@@ -172,7 +174,8 @@ export class Planner {
     return halo.begin.every((n, i) => n <= has.begin[i]) && halo.end.every((n, i) => n <= has.end[i]);
   }
 
-  private convert(view: View, target: string, make: () => View): View {
+  /** The same elements laid out otherwise, made once however often it is asked for: nothing is written twice in a program. */
+  convert(view: View, target: string, make: () => View): View {
     const { storage, offset, strides, shape, block } = view;
     const key = `${target}|${storage.id}|${offset}|${strides}|${shape}|${block?.axis},${block?.stride}`;
     let out = this.converted.get(key);
@@ -181,7 +184,7 @@ export class Planner {
   }
 
   // ---- steps
-  addStep(kernel: TaskedKernel | (() => TaskedKernel), key: string, args: readonly PlannedArgument[], writes: number, label: StepLabel): void {
+  addStep(kernel: TaskedKernel | (() => TaskedKernel), key: string, args: readonly PlannedArgument[], writes: number, label: StepLabel, walks: readonly string[] = []): void {
     let entry = this.kernelsByKey.get(key);
     if (!entry) {
       const made = typeof kernel === 'function' ? kernel() : kernel;
@@ -189,7 +192,7 @@ export class Planner {
       this.kernelsByKey.set(key, entry);
     }
     const constant = args.slice(args.length - writes).every(({ storage }) => storage.constant);
-    (constant ? this.setup : this.steps).push({ kernel: entry.index, tasks: entry.tasks, args, writes, label });
+    (constant ? this.setup : this.steps).push({ kernel: entry.index, tasks: entry.tasks, args, writes, walks, label });
   }
 
   copy(from: View, to: View, op: string, name: string): void {
@@ -225,7 +228,7 @@ export class Planner {
         ...label,
         shapes: views.map((view) => view.shape.join('x')).join(':'),
         layout: layoutOf(results[0]),
-      });
+      }, piece.operands.map(walkOf));
     }
   }
 }
@@ -246,6 +249,9 @@ export const argument = (view: View, offset = view.offset): PlannedArgument => (
   storage: view.storage,
   offsetBytes: offset * dtypes[view.dtype].bytes,
 });
+
+/** Names the order in which an operand's elements are visited by a nest. */
+export const walkOf = ({ strides, offset }: { readonly strides: readonly number[]; readonly offset: number }): string => `${offset} ${strides}`;
 
 export const kernelName = (op: string, shape: Shape): string => `${op}_${shape.join('x')}`;
 

@@ -20,6 +20,10 @@ export interface Memory {
   allocate(bytes: number): Block;
   /** A block with these values: the very memory where generated code can read it there, a copy on wasm. Not to be written. */
   wrap(values: ArrayBufferView): Block;
+  /** The block that these values lie in, where generated code reaches them; undefined elsewhere. */
+  reach(values: ArrayBufferView): Block | undefined;
+  /** An array within reach, of zeros. */
+  resident<T extends TypedArray>(Type: TypedArrayType<T>, length: number): T;
   /**
    * `bytes` of fresh memory for the caller of a program, that generated code writes fast: on whole cache lines and, where
    * it is large, on large pages (1024 x 1024 results of a product: 4 KiB pages cost 8 %).
@@ -30,7 +34,7 @@ export interface Memory {
   isLive(block: Block): boolean;
 }
 
-type TypedArray = Int8Array | Uint8Array | Int16Array | Uint16Array | Int32Array | Uint32Array | Float32Array | Float64Array | BigInt64Array | BigUint64Array;
+export type TypedArray = Int8Array | Uint8Array | Int16Array | Uint16Array | Int32Array | Uint32Array | Float32Array | Float64Array | BigInt64Array | BigUint64Array;
 export interface TypedArrayType<T extends TypedArray> {
   readonly BYTES_PER_ELEMENT: number;
   new (buffer: SharedArrayBuffer | ArrayBuffer, byteOffset: number, length: number): T;
@@ -102,6 +106,13 @@ export function nativeMemory(addressOf: (view: Uint8Array) => bigint, prefersLar
       live.add(block);
       return block;
     },
+    reach(values) {
+      return this.wrap(values);
+    },
+    resident(Type, length) {
+      const { buffer, byteOffset } = this.array(length * Type.BYTES_PER_ELEMENT);
+      return new Type(buffer, byteOffset, length);
+    },
     free(block) {
       if (!live.delete(block)) throw notOurs();
     },
@@ -144,6 +155,13 @@ export function wasmMemory(maximumPages = pageLimits[0]): Memory {
   return {
     wasm: memory,
     array: (bytes) => ({ buffer: new ArrayBuffer(bytes), byteOffset: 0 }),
+    reach(values) {
+      const block = keptByView.get(values);
+      return block && regions.has(block) && block.byteOffset === values.byteOffset ? block : undefined;
+    },
+    resident(Type, length) {
+      return view(this.allocate(length * Type.BYTES_PER_ELEMENT), Type, 0, length);
+    },
     wrap(values) {
       const block = this.allocate(values.byteLength);
       view(block, Uint8Array).set(new Uint8Array(values.buffer, values.byteOffset, values.byteLength));

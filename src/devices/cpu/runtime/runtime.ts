@@ -7,7 +7,7 @@ import { dump } from './dump.ts';
 import { readEnvironment } from './environment.ts';
 import { RuntimeError } from './errors.ts';
 import { type Execution, makeExecution } from './execution.ts';
-import { type Block, type Memory, nativeMemory, wasmMemory } from './memory.ts';
+import { type Block, type Memory, nativeMemory, type TypedArray, type TypedArrayType, wasmMemory } from './memory.ts';
 import { loadNative } from './native.ts';
 import { Pool } from './pool.ts';
 import { checkKernels, checkSteps, type StepSpec } from './program.ts';
@@ -29,6 +29,10 @@ export interface Runtime {
   allocate(bytes: number): Block;
   /** A block with these values, without a copy where that can be; they must stay as they are while it is in use. */
   wrap(values: ArrayBufferView): Block;
+  /** The block that these values lie in, where generated code reads and writes them as they are; else undefined. */
+  reach(values: ArrayBufferView): Block | undefined;
+  /** An array within reach of generated code, of zeros; its memory is given back with the last view of it. */
+  resident<T extends TypedArray>(Type: TypedArrayType<T>, length: number): T;
   /** Memory for results that belong to the caller, which generated code writes fast once it is wrapped. */
   array(bytes: number): { readonly buffer: ArrayBuffer; readonly byteOffset: number };
   /** Frees a block now rather than when it is collected; nothing may use it after. */
@@ -93,6 +97,8 @@ export function makeRuntime(isa: Isa, memory: Memory, load: Loader, threads: Poo
     threads: threads.size,
     allocate: (bytes) => memory.allocate(bytes),
     wrap: (values) => memory.wrap(values),
+    reach: (values) => memory.reach(values),
+    resident: (Type, length) => memory.resident(Type, length),
     array: (bytes) => memory.array(bytes),
     free: (block) => memory.free(block),
     startThreads: (count = threads.size) => {

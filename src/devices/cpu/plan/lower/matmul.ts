@@ -2,10 +2,10 @@
 import { apply, input, type Node, sizeOf, type Value } from '../../../../graph/index.ts';
 import { matMulGeometry } from '../../../../ops/index.ts';
 import { lanesOf } from '../../codegen/index.ts';
-import { gemmKernel, type GemmSpec, tileGemm } from '../../kernels/index.ts';
+import { blocksOfK, gemmKernel, type GemmSpec, tileGemm } from '../../kernels/index.ts';
 import { expressionOf, type Group } from '../fuse.ts';
 import { epilogueText, expressionKey } from '../key.ts';
-import { argument, kernelName, type Planner } from '../planner.ts';
+import { argument, kernelName, type Planner, walkOf } from '../planner.ts';
 import { broadcastView, isContiguous, reshapeView, type View } from '../view.ts';
 import { lowerReduction } from './reduce.ts';
 
@@ -100,7 +100,7 @@ export function lowerMatMul(p: Planner, group: Group): View {
     shapes: `${aValue.shape.join('x')}:${bValue.shape.join('x')}:${group.root.shape.join('x')}`,
     layout: packs ? 'packed:packed' : isContiguous(a) ? 'plain:packed' : 'strided:packed',
     epilogue: epilogueText(after),
-  });
+  }, blocksOfK(p.isa, spec).blocks > 1 ? [] : ['', '', ...views.map(walkOf)]);
   return whole;
 }
 
@@ -113,8 +113,12 @@ function withMatrixAxes(view: View, aIsVector: boolean, bIsVector: boolean, g: {
   return { ...view, shape: [...g.batch, g.m, g.n], strides };
 }
 
-/** [...batch, k, n] -> [...batch, panel, k, lanes], zeros where n ends. Broadcast batch axes stay broadcast. */
+/** [...batch, k, n] -> [...batch, panel, k, lanes], zeros where n ends. Broadcast batch axes stay broadcast. Once for all products. */
 function packB(p: Planner, b: View, panel: number, name: string): View {
+  return p.convert(b, `panels ${panel}`, () => packPanels(p, b, panel, name));
+}
+
+function packPanels(p: Planner, b: View, panel: number, name: string): View {
   const [k, n] = b.shape.slice(-2);
   const [sk, sn] = b.strides.slice(-2);
   const batchStrides = b.strides.slice(0, -2);
@@ -136,6 +140,10 @@ function packB(p: Planner, b: View, panel: number, name: string): View {
 
 /** [...batch, m, k] -> [...batch, tile, k, rows]; the rows that the last tile lacks are not read. */
 function packA(p: Planner, a: View, rows: number, name: string): View {
+  return p.convert(a, `tiles ${rows}`, () => packTiles(p, a, rows, name));
+}
+
+function packTiles(p: Planner, a: View, rows: number, name: string): View {
   const [m, k] = a.shape.slice(-2);
   const [sm, sk] = a.strides.slice(-2);
   const batch = a.shape.slice(0, -2);

@@ -5,7 +5,7 @@ import { reducedAxes } from '../../../../ops/index.ts';
 import { type Expression, identity, reduceKernel, type Reduction } from '../../kernels/index.ts';
 import { expressionOf, type Group } from '../fuse.ts';
 import { epilogueText, expressionKey } from '../key.ts';
-import { argument, kernelName, layoutOf, type Planner } from '../planner.ts';
+import { argument, kernelName, layoutOf, type Planner, walkOf } from '../planner.ts';
 import { broadcastView, piecesOf, reshapeView, transposeView, type View } from '../view.ts';
 
 export interface ReductionPlan {
@@ -62,7 +62,7 @@ export function lowerReduction(p: Planner, plan: ReductionPlan): View {
       shapes: [...views.slice(0, -1), out].map((view) => view.shape.join('x')).join(':'),
       layout: layoutOf(out),
       epilogue: epilogueText(after),
-    });
+    }, piece.operands.map((operand, i) => (i < before.leaves.length ? '' : walkOf(operand))));
   }
   return out;
 }
