@@ -81,7 +81,10 @@ export {
 } from './vision/index.ts';
 export { ctcGreedy, type CtcLine, type CtcOptions, TextError } from './text/index.ts';
 export {
+  type Anomaly,
+  AnomalyError,
   compile,
+  detectAnomaly,
   enableGrad,
   grad,
   manualSeed,

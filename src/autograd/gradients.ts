@@ -27,6 +27,10 @@ export function gradients(outputs: readonly Differentiated[], wrt: readonly Valu
   return backward(seeds, wrt, false);
 }
 
+let origins: Map<Node, Node> | undefined;
+/** While a map is given, the nodes that gradients are made of are noted in it, each with the node whose gradient it is part of. */
+export const noteGradients = (map: Map<Node, Node> | undefined): void => void (origins = map);
+
 const isFloat = ({ dtype }: TensorType): boolean => dtypes[dtype].kind === 'float';
 const labelOf = ({ op, name }: Node): string => (name === '' ? op : `${op} '${name}'`);
 
@@ -66,13 +70,27 @@ function backward(seeds: readonly (readonly [value: Value, cotangent: Value])[],
     const cotangents = node.outputs.map((value) => (path.active.has(value) && !isLeaf.has(value) ? total(value) : null));
     if (cotangents.every((cotangent) => cotangent === null)) continue;
     const wanted = node.inputs.map((value) => value !== null && path.active.has(value));
-    gradientOf(node, cotangents, wanted).forEach((cotangent, i) => {
+    const made = gradientOf(node, cotangents, wanted);
+    if (origins) noteOrigin(origins, node, made, cotangents);
+    made.forEach((cotangent, i) => {
       if (!cotangent || !wanted[i]) return;
       expectType(cotangent, node.inputs[i]!, `the gradient of ${labelOf(node)} for input ${i}`);
       add(node.inputs[i]!, cotangent);
     });
   }
   return wrt.map(total);
+}
+
+/** Down to what was there before: the node itself, what it reads, and what came back to it. Of nodes within a decomposition, the outermost counts. */
+function noteOrigin(map: Map<Node, Node>, node: Node, made: readonly (Value | null)[], cotangents: readonly (Value | null)[]): void {
+  const seen = new Set<Node>([node, ...[...node.inputs, ...cotangents].flatMap((value) => (value ? [value.node] : []))]);
+  const stack = made.flatMap((value) => (value ? [value.node] : []));
+  for (let at = stack.pop(); at; at = stack.pop()) {
+    if (seen.has(at)) continue;
+    seen.add(at);
+    map.set(at, node);
+    for (const input of at.inputs) if (input) stack.push(input.node);
+  }
 }
 
 /** By the operator's rule, or else through its decomposition. */

@@ -7,6 +7,7 @@ import { TensorError } from './errors.ts';
 import { leaves, leavesBefore, noGrad } from './tape.ts';
 import { Tensor } from './tensor.ts';
 import { currentTrace } from './trace.ts';
+import { currentWatch } from './watch.ts';
 
 export interface BackwardOptions {
   /** Record the gradients themselves, so that they can be differentiated again. Default: false. */
@@ -31,6 +32,9 @@ export function backward(self: Tensor, gradient?: Tensor, { createGraph = false,
       if (result) made.push(accumulate(leaves.get(target)!, result, createGraph));
     });
   });
+  const watch = currentWatch();
+  watch?.losses.add(self.value);
+  for (const target of targets) watch?.graded.add(leaves.get(target)!);
   const trace = currentTrace();
   // Within compile() all is computed together anyway.
   if (trace) for (const target of targets) trace.graded.add(leaves.get(target)!);

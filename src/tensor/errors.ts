@@ -2,7 +2,7 @@
 import { type Mismatch, sentence } from '../graph/index.ts';
 
 export class TensorError extends Error {
-  override readonly name = 'TensorError';
+  override readonly name: string = 'TensorError';
   constructor(where: string, mismatch: Mismatch) {
     super(sentence(where, mismatch));
   }

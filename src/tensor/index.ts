@@ -1,6 +1,7 @@
 /** Tensors as PyTorch has them: expressions that are computed when read, and gradients of them. */
 import './methods.ts';
 
+export { type Anomaly, AnomalyError, describeAnomaly, detectAnomaly } from './anomaly.ts';
 export { type BackwardOptions, grad, type GradOptions } from './autograd.ts';
 export { compile, type Results } from './compile.ts';
 export * from './create.ts';

@@ -6,6 +6,7 @@ import { TensorError } from './errors.ts';
 import { isGradEnabled } from './tape.ts';
 import { Tensor } from './tensor.ts';
 import { currentTrace, noteUse } from './trace.ts';
+import { currentWatch } from './watch.ts';
 
 export type Operand = Tensor | number;
 
@@ -22,6 +23,7 @@ export function makeAll(op: string, operands: readonly (Tensor | Value | null)[]
   const recorded = requires && isGradEnabled();
   const node = makeNode(op, inputs, attrs);
   trace?.made.add(node);
+  currentWatch()?.sites.set(node, new Error('made here'));
   return node.outputs.map((value) => {
     if (dtypes[value.dtype].kind !== 'float') return new Tensor(value);
     return new Tensor(requires && !recorded ? alias(value) : value, recorded);

@@ -11,6 +11,7 @@ import type { Methods } from './methods.ts';
 import { printTensor } from './print.ts';
 import { type GradFn, gradFnOf, leaves } from './tape.ts';
 import { currentTrace, expectNoTrace, noteUse } from './trace.ts';
+import { currentWatch } from './watch.ts';
 
 /** Numbers, and lists of them within lists, one level a dimension. */
 export type Nested<T> = T | Nested<T>[];
@@ -206,6 +207,8 @@ export class Tensor {
       if (typeof value !== 'number') noteUse(trace, value);
       trace.assigned.add(this);
     }
+    const watch = currentWatch();
+    if (watch && !watch.before.has(this)) watch.before.set(this, this.value);
     this.become(alias(assignable(value, this.#type, (node) => trace?.made.add(node))));
     noteAssignment(this);
     return this;

@@ -41,7 +41,7 @@ export async function evaluateBatches<B>(model: Module, batches: Batches<B>, ste
  */
 export async function evaluate<D extends TrainData, M extends Metrics = Record<never, never>>(model: Module, data: D, options: EvaluateOptions<BatchOf<D>, M> = {}): Promise<{ readonly loss: number } & MetricValues<M>> {
   const { metrics = {} as M, compile = true, loss, step = usualStep(model, loss === undefined ? undefined : lossOf(loss)) } = options;
-  const totals = await evaluateBatches(model, batchesOf(data, options), makeEvaluateStep(step as Step<BatchOf<D>>, metrics, compile), metrics);
+  const totals = await evaluateBatches(model, batchesOf(data, options), makeEvaluateStep(step as Step<BatchOf<D>>, metrics, compile ? 'compiled' : 'plain'), metrics);
   if (totals.items === 0) throw new TrainError('evaluate', { expected: 'batches', got: 'none' });
   return { ...(totals.hasLoss ? { loss: totals.loss / totals.items } : {}), ...totals.metrics() } as { readonly loss: number } & MetricValues<M>;
 }

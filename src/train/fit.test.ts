@@ -197,6 +197,43 @@ describe('fit', () => {
     expect(epochs[0].values['loss/train']).toBeNaN();
   });
 
+  test('anomaly detection names the operator that made it, and leaves the parameters', async () => {
+    const data = points(64, 1);
+    for (const accumulate of [1, 2]) {
+      const model = network();
+      const seen: number[][][] = [];
+      const training = fit(model, data, {
+        ...options,
+        shuffle: false,
+        batchSize: 8,
+        accumulate,
+        anomaly: true,
+        callbacks: [{ onStep: () => seen.push(parametersOf(model)) }],
+        step: ([x, y]) => {
+          const output = model.call(x);
+          // Fails where a batch has that point.
+          const distance = x.sub(data[0].narrow(0, 37, 1)).abs().sum(1);
+          return new CrossEntropyLoss().call(output, y).add(distance.log().mean().mul(1e-3));
+        },
+      });
+      const update = accumulate === 1 ? 5 : 3;
+      await expect(training).rejects.toThrow(new RegExp(`update ${update} \\(epoch 1, batch 5, .*\\): expected finite numbers, got infinity, first made by Log \\(float32\\[8\\] of \\[0, .*fit.test.ts.*as before it`));
+      expect(seen).toHaveLength(update - 1);
+      expect(parametersOf(model)).toEqual(seen.at(-1));
+    }
+  });
+
+  test('anomaly detection changes nothing else', async () => {
+    const data = points(64, 1);
+    const trained = async (anomaly: boolean): Promise<number[][]> => {
+      const model = network(2, 0.1);
+      await fit(model, data, { ...options, compile: false, anomaly, epochs: 2, batchSize: 16, clipNorm: 1 });
+      return parametersOf(model);
+    };
+    const [watched, plain] = [await trained(true), await trained(false)];
+    watched.flat().forEach((value, i) => expect(value).toBeCloseTo(plain.flat()[i], 5));
+  });
+
   test('takes records as batches, and models of several inputs', async () => {
     class Pair extends Module {
       readonly layer = new Linear(2, 2);

@@ -3,7 +3,7 @@
  * what happens to a batch is in step.ts, what it may be told and who is told in options.ts.
  */
 import type { Module } from '../nn/index.ts';
-import { defaultGenerator, manualSeed, realize } from '../tensor/index.ts';
+import { AnomalyError, defaultGenerator, describeAnomaly, manualSeed, realize } from '../tensor/index.ts';
 import { type BatchOf, batchesOf, type Flat, flatten, itemsIn, type TrainData } from './batches.ts';
 import { breather } from './breathe.ts';
 import type { Checkpoint } from './checkpoint.ts';
@@ -13,7 +13,7 @@ import { evaluateBatches } from './evaluate.ts';
 import type { Metrics } from './metrics.ts';
 import type { Callback, EpochRecord, Extent, FitOptions, History, Progress } from './options.ts';
 import { gradientRecorder, recordEntries, recordWeights } from './record.ts';
-import { makeAccumulation, makeEvaluateStep, makeTrainStep, type Measured, type Step, usualStep } from './step.ts';
+import { makeAccumulation, makeEvaluateStep, makeTrainStep, type Manner, type Measured, type Step, usualStep } from './step.ts';
 import { watch } from './stopping.ts';
 import { Totals } from './totals.ts';
 
@@ -24,7 +24,7 @@ import { Totals } from './totals.ts';
  */
 export async function fit<D extends TrainData, M extends Metrics = Metrics>(model: Module, data: D, options: FitOptions<BatchOf<D>, M> = {}): Promise<History> {
   type B = BatchOf<D>;
-  const { epochs = 1, accumulate = 1, validateEvery = 1, scheduleEvery = 'epoch', nonFinite = 'error', compile: compiles = true } = options;
+  const { epochs = 1, accumulate = 1, validateEvery = 1, scheduleEvery = 'epoch', nonFinite = 'error', compile = true, anomaly = false } = options;
   const { seed, callbacks = [], recorder, checkpoint: store, signal, clipNorm, clipValue } = options;
   const metrics: Metrics = options.metrics ?? {};
   checkCount('epochs', epochs, 0);
@@ -41,10 +41,11 @@ export async function fit<D extends TrainData, M extends Metrics = Metrics>(mode
   const extent: Extent = { epochs, stepsPerEpoch, totalSteps: epochs * stepsPerEpoch };
   const schedule = typeof options.schedule === 'function' ? options.schedule(optimizer, extent) : options.schedule;
   const step: Step<B> = options.step ?? usualStep(model, options.loss === undefined ? undefined : lossOf(options.loss));
-  const stepOptions = { step, optimizer, metrics, clipNorm, clipValue, compiles };
+  const manner: Manner = anomaly ? 'watched' : compile ? 'compiled' : 'plain';
+  const stepOptions = { step, optimizer, metrics, clipNorm, clipValue, manner };
   const train = accumulate === 1 ? makeTrainStep(stepOptions) : undefined;
   const accumulation = train ? undefined : makeAccumulation(stepOptions);
-  const evaluateStep = validation && makeEvaluateStep(options.evaluateStep ?? step, metrics, compiles);
+  const evaluateStep = validation && makeEvaluateStep(options.evaluateStep ?? step, metrics, compile ? 'compiled' : 'plain');
   const watching = watch(options.earlyStopping, metrics, validation !== undefined);
   const entries = recorder && recordEntries(recorder, metrics, options.recordEvery ?? Math.max(1, Math.floor((stepsPerEpoch || 500) / 50)));
   const histograms = recorder && options.histograms !== false ? { every: 1, gradients: true, ...options.histograms } : undefined;
@@ -119,10 +120,20 @@ export async function fit<D extends TrainData, M extends Metrics = Metrics>(mode
     for (const callback of callbacks) await callback[name]?.(progress);
   };
   const breathe = breather();
+  const where = (): string => `update ${steps + 1} (epoch ${epoch + 1}, batch ${batch + 1}, learning rate ${rate()})`;
   const checkLoss = ({ loss }: Measured): void => {
     if (loss === undefined || Number.isFinite(loss) || nonFinite === 'ignore') return;
-    const checkpoint = saved.step >= 0 ? `the last checkpoint is of update ${saved.step}; ` : '';
-    throw new TrainError(`the loss of update ${steps + 1} (epoch ${epoch + 1}, batch ${batch + 1}, learning rate ${rate()})`, { expected: 'a finite number', got: `${loss}`, hint: `${checkpoint}a lower learning rate or \`clipNorm\` may help` });
+    const checkpoint = saved.step >= 0 ? `; the last checkpoint is of update ${saved.step}` : '';
+    throw new TrainError(`the loss of ${where()}`, { expected: 'a finite number', got: `${loss}`, hint: `\`anomaly: true\` names the operator that made it${checkpoint}` });
+  };
+  /** Says where in the training an anomaly is. */
+  const placed = <T>(work: () => T): T => {
+    try {
+      return work();
+    } catch (error) {
+      if (!(error instanceof AnomalyError)) throw error;
+      throw Object.assign(new TrainError(where(), { expected: 'finite numbers', got: describeAnomaly(error.anomaly), hint: 'the parameters are as before it' }), { cause: error });
+    }
   };
 
   const runEpoch = async (): Promise<void> => {
@@ -154,7 +165,7 @@ export async function fit<D extends TrainData, M extends Metrics = Metrics>(mode
     };
     const accumulated = async (): Promise<void> => {
       const start = performance.now();
-      const { gradientNorm } = accumulation!.update();
+      const { gradientNorm } = placed(accumulation!.update);
       entries?.add({ loss: undefined, totals: [], gradientNorm }, 0, performance.now() - start);
       await updated();
     };
@@ -165,7 +176,8 @@ export async function fit<D extends TrainData, M extends Metrics = Metrics>(mode
         last = flatten(one as B);
         const items = itemsIn(last);
         const start = performance.now();
-        const measured = train ? train(last) : accumulation!.add(last);
+        const flat = last;
+        const measured = placed(() => (train ? train(flat) : accumulation!.add(flat)));
         const ms = performance.now() - start;
         checkLoss(measured);
         totals.add(measured, items);

@@ -86,6 +86,11 @@ export interface FitOptions<B, M extends Metrics = Metrics> extends EvaluateOpti
   readonly resume?: boolean;
   /** A loss that is NaN or infinite ends the training with an error (default), or is let pass. */
   readonly nonFinite?: 'error' | 'ignore';
+  /**
+   * Look for the operator that makes the first NaN or infinity of an update, in loss, gradients or parameters, which are left as
+   * they were before it; see `detectAnomaly`. Steps are not compiled then, and take about twice the time. Default: false.
+   */
+  readonly anomaly?: boolean;
   /** Ends the training after the update under way, with a checkpoint where there is a store. */
   readonly signal?: AbortSignal;
 }

@@ -4,7 +4,7 @@
  */
 import type { Module } from '../nn/index.ts';
 import { clipGradNorm, clipGradValue } from '../optim/index.ts';
-import { compile, fromTypedArray, noGrad, realize, type Tensor, zerosLike } from '../tensor/index.ts';
+import { compile, detectAnomaly, fromTypedArray, noGrad, realize, type Tensor, zerosLike } from '../tensor/index.ts';
 import { type Flat, unflatten } from './batches.ts';
 import type { AnyOptimizer, LossFunction } from './choices.ts';
 import { TrainError } from './errors.ts';
@@ -60,15 +60,23 @@ export interface Measured {
 }
 
 type Body = (...tensors: readonly Tensor[]) => Record<string, Tensor>;
-/** One compiled function for each structure of batches. */
-function perLayout<B>(body: (batch: B) => Record<string, Tensor>, compiles: boolean): (flat: Flat) => Record<string, Tensor> {
+
+/** How steps run: as compiled programs, as expressions built anew each time, or looked at for values that are not finite. */
+export type Manner = 'compiled' | 'plain' | 'watched';
+const manners: Record<Manner, (body: Body) => Body> = {
+  compiled: compile,
+  plain: (body) => body,
+  watched: (body) => (...tensors) => detectAnomaly(() => body(...tensors)),
+};
+
+/** One function for each structure of batches. */
+function perLayout<B>(body: (batch: B) => Record<string, Tensor>, manner: Manner): (flat: Flat) => Record<string, Tensor> {
   const made = new Map<string, Body>();
   return ({ tensors, layout }) => {
     const key = JSON.stringify(layout);
     let run = made.get(key);
     if (!run) {
-      const plain: Body = (...given) => body(unflatten<B>(layout, given));
-      made.set(key, (run = compiles ? compile(plain) : plain));
+      made.set(key, (run = manners[manner]((...given) => body(unflatten<B>(layout, given)))));
     }
     const results = run(...tensors);
     realize(...Object.values(results));
@@ -88,8 +96,8 @@ function measured(results: Readonly<Record<string, Tensor>>, metrics: Metrics): 
 
 // ---- evaluation
 
-export function makeEvaluateStep<B>(step: Step<B>, metrics: Metrics, compiles: boolean): (batch: Flat) => Measured {
-  const run = perLayout<B>((batch) => noGrad(() => pack(resultOf(step(batch)), metrics)), compiles);
+export function makeEvaluateStep<B>(step: Step<B>, metrics: Metrics, manner: Manner): (batch: Flat) => Measured {
+  const run = perLayout<B>((batch) => noGrad(() => pack(resultOf(step(batch)), metrics)), manner);
   return (batch) => measured(run(batch), metrics);
 }
 
@@ -101,7 +109,7 @@ export interface TrainStepOptions<B> {
   readonly metrics: Metrics;
   readonly clipNorm: number | undefined;
   readonly clipValue: number | undefined;
-  readonly compiles: boolean;
+  readonly manner: Manner;
 }
 
 const paramsOf = ({ paramGroups }: AnyOptimizer): Tensor[] => paramGroups.flatMap(({ params }) => params);
@@ -114,7 +122,7 @@ function clip({ optimizer, clipNorm, clipValue }: Pick<TrainStepOptions<unknown>
 
 /** A batch that ends in an update of the parameters. */
 export function makeTrainStep<B>(options: TrainStepOptions<B>): (batch: Flat) => Measured {
-  const { step, optimizer, metrics, compiles } = options;
+  const { step, optimizer, metrics, manner } = options;
   const run = perLayout<B>((batch) => {
     optimizer.zeroGrad();
     const result = resultOf(step(batch));
@@ -122,13 +130,13 @@ export function makeTrainStep<B>(options: TrainStepOptions<B>): (batch: Flat) =>
     const norm = clip(options);
     optimizer.step();
     return { ...pack(result, metrics), ...norm };
-  }, compiles);
+  }, manner);
   return (batch) => measured(run(batch), metrics);
 }
 
 /** Batches whose gradients add up, and an update by their mean. */
 export function makeAccumulation<B>(options: TrainStepOptions<B>): { readonly add: (batch: Flat) => Measured; readonly update: () => Pick<Measured, 'gradientNorm'> } {
-  const { step, optimizer, metrics, compiles } = options;
+  const { step, optimizer, metrics, manner } = options;
   const params = paramsOf(optimizer).filter(({ requiresGrad }) => requiresGrad);
   /** Those that a batch's loss depends on: the optimizer leaves the others alone. */
   const reached = new Set<Tensor>();
@@ -146,8 +154,8 @@ export function makeAccumulation<B>(options: TrainStepOptions<B>): { readonly ad
     });
     optimizer.zeroGrad();
     return pack(result, metrics);
-  }, compiles);
-  const apply = (batches: Tensor): Record<string, Tensor> => {
+  }, manner);
+  const apply: Body = (batches) => {
     params.forEach((param, i) => (param.grad = reached.has(param) ? sums[i].div(batches) : null));
     const norm = clip(options);
     optimizer.step();
@@ -155,7 +163,7 @@ export function makeAccumulation<B>(options: TrainStepOptions<B>): { readonly ad
     for (const sum of sums) sum.assign(0);
     return norm;
   };
-  const update = compiles ? compile(apply) : apply;
+  const update = manners[manner](apply);
   return {
     add(batch) {
       count++;
