@@ -146,6 +146,12 @@ const transposedConvolutions: Record<string, DeviceCase> = {
   'ConvTranspose to one channel': transposed([1, 24, 5, 7], [24, 1, 2, 2], { strides: [2, 2] }),
   'ConvTranspose to one channel, taps that meet': transposed([1, 24, 5, 7], [24, 1, 3, 3], { strides: [2, 2] }),
   'ConvTranspose, stride larger than the kernel': transposed([1, 16, 4, 4], [16, 8, 2, 2], { strides: [3, 3] }),
+  'ConvTranspose 1x1, stride 2': transposed([2, 32, 5, 7], [32, 16, 1, 1], { strides: [2, 2], output_padding: [1, 1] }),
+  'ConvTranspose of which no tap is left': transposed([1, 16, 1, 1], [16, 16, 1, 1], { strides: [3, 3], pads: [1, 1, 0, 0], output_padding: [1, 1] }),
+  'ConvTranspose, stride larger than the kernel, residual and Relu fused': {
+    inputs: [random([2, 16, 4, 4]), random([16, 24, 1, 2]), random([2, 24, 7, 11])],
+    build: ([x, w, y]) => apply('Relu', [apply('Add', [apply('ConvTranspose', [x, w], { strides: [2, 3] }), y])]),
+  },
   'ConvTranspose in groups': transposed([1, 16, 4, 4], [16, 8, 3, 3], { strides: [2, 2], group: 2 }),
   'ConvTranspose of few channels': transposed([1, 3, 4, 4], [3, 8, 3, 3], { strides: [2, 2] }),
   'ConvTranspose 3d': transposed([1, 3, 3, 4, 3], [3, 4, 2, 3, 2], { strides: [2, 2, 1] }),

@@ -3,21 +3,22 @@
  * so that each of these phases is an ordinary convolution of the input, which writes every s-th pixel ("sub-pixel
  * convolution", Shi et al., "Is the deconvolution layer the same as a convolutional layer?", 2016).
  */
-import type { Node, Value } from '../../../../graph/index.ts';
+import { constant, type Node, type Value, zeros } from '../../../../graph/index.ts';
 import { type ConvGeometry, convTransposeGeometry } from '../../../../ops/index.ts';
 import { blockChannels } from '../../kernels/index.ts';
-import type { Group } from '../fuse.ts';
+import { expressionOf, type Group } from '../fuse.ts';
+import { epilogueText } from '../key.ts';
 import type { Halo, Planner } from '../planner.ts';
 import { sliceView, type View } from '../view.ts';
-import { addDirect, haloOf } from './conv.ts';
+import { addDirect, haloOf, overChannels } from './conv.ts';
 
-/** Whether it runs in phases. Some results see no tap at all where the stride is larger than the kernel. */
+/** Whether it runs in phases. */
 export function hasPhases(node: Node): boolean {
   const g = convTransposeGeometry(node);
   const [{ dtype }] = node.inputs as readonly Value[];
   return (
     dtype === 'float32' && g.groups === 1 && g.kernel.length <= 2 && g.inChannels >= blockChannels / 2 &&
-    g.strides.every((stride, axis) => stride === 1 || (g.dilations[axis] === 1 && stride <= g.kernel[axis]))
+    g.strides.every((stride, axis) => stride === 1 || g.dilations[axis] === 1)
   );
 }
 
@@ -25,7 +26,7 @@ export function hasPhases(node: Node): boolean {
 interface AxisPhase {
   readonly first: number;
   readonly size: number;
-  /** Taps firstTap, firstTap + stride, ... of the kernel, the last one first. */
+  /** Taps firstTap, firstTap + stride, ... of the kernel, the last one first; none where the stride leads past the kernel. */
   readonly firstTap: number;
   readonly taps: number;
   /** How far before the input the window begins; negative where it begins within. */
@@ -37,7 +38,7 @@ function axisPhases(g: ConvGeometry, axis: number): AxisPhase[] {
   return Array.from({ length: Math.min(stride, g.outSpatial[axis]) }, (_, first) => {
     const shifted = first + g.padsBegin[axis];
     const firstTap = shifted % stride;
-    const taps = Math.ceil((g.kernel[axis] - firstTap) / stride);
+    const taps = Math.max(0, Math.ceil((g.kernel[axis] - firstTap) / stride));
     const size = Math.ceil((g.outSpatial[axis] - first) / stride);
     return { first, size, firstTap, taps, padBegin: (taps - 1) * g.dilations[axis] - Math.floor(shifted / stride) };
   });
@@ -59,10 +60,12 @@ function phasesOf(node: Node): { axes: AxisPhase[]; geometry: ConvGeometry }[] {
   }));
 }
 
+const isEmpty = ({ axes }: { readonly axes: readonly AxisPhase[] }): boolean => axes.some(({ taps }) => taps === 0);
+
 /** What all phases together read beyond the input. */
 export function transposedHalo(node: Node): Halo {
-  const halos = phasesOf(node).map(({ geometry }) => haloOf(geometry));
-  const most = (side: 'begin' | 'end') => halos[0][side].map((_, axis) => Math.max(...halos.map((halo) => halo[side][axis])));
+  const halos = phasesOf(node).filter((phase) => !isEmpty(phase)).map(({ geometry }) => haloOf(geometry));
+  const most = (side: 'begin' | 'end') => node.inputs[0]!.shape.slice(2).map((_, axis) => Math.max(0, ...halos.map((halo) => halo[side][axis])));
   return { begin: most('begin'), end: most('end'), fill: 0 };
 }
 
@@ -74,7 +77,15 @@ export function lowerConvTranspose(p: Planner, group: Group): View {
   const kernel = p.unblocked(w);
   const shape = group.root.shape;
   const out = p.blocked('float32', shape, 1, false, p.haloWishes.get(group.root));
-  for (const { axes, geometry } of phasesOf(node)) {
+  for (const phase of phasesOf(node)) {
+    const { axes, geometry } = phase;
+    const starts = [0, 0, ...axes.map(({ first }) => first)];
+    const sizes = [shape[0], shape[1], ...geometry.outSpatial];
+    const part = (whole: View) => sliceView(whole, starts, [1, 1, ...strides], sizes) as View;
+    if (isEmpty(phase)) {
+      addEmpty(p, group, part, out);
+      continue;
+    }
     const [si, so, ...taps] = kernel.strides;
     const last = axes.map(({ firstTap, taps: count }, axis) => firstTap + (count - 1) * strides[axis]);
     const weights: View = {
@@ -83,10 +94,16 @@ export function lowerConvTranspose(p: Planner, group: Group): View {
       strides: [so, si, ...taps.map((stride, axis) => -stride * strides[axis])],
       offset: kernel.offset + last.reduce((sum, tap, axis) => sum + tap * taps[axis], 0),
     };
-    const starts = [0, 0, ...axes.map(({ first }) => first)];
-    const sizes = [shape[0], shape[1], ...geometry.outSpatial];
-    const part = (whole: View) => sliceView(whole, starts, [1, 1, ...strides], sizes) as View;
     addDirect(p, group, out, { kind: 'direct', geometry, input, weights, part });
   }
   return out;
+}
+
+/** Results that no tap reaches: what the epilogue makes of zero. */
+function addEmpty(p: Planner, group: Group, part: (whole: View) => View, out: View): void {
+  const { op, name, outputs } = group.anchor as Node;
+  const after = expressionOf(group.after, group.root, outputs[0]);
+  const zero = p.view(constant(zeros('float32', [1])));
+  const leaves = [zero, ...after.leaves.slice(1).map((leaf) => p.view(leaf))].map((view) => part(overChannels(p, view, out.shape, name)));
+  p.map(after, leaves, [part(out)], { op, name, epilogue: epilogueText(after) });
 }
