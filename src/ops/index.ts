@@ -1,5 +1,6 @@
 /** Every operator, one file a family: importing this folder defines them all. */
 import './cast.ts';
+import './channel-moments.ts';
 import './conv.ts';
 import './conv-backward.ts';
 import './einsum.ts';

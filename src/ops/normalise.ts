@@ -14,6 +14,7 @@ import {
   type TensorType,
   type Value,
 } from '../graph/index.ts';
+import { channelMoments, channelSums, perChannel } from './channel-moments.ts';
 import { sumOver, sumTo } from './gradient.ts';
 import {
   broadcastShapes,
@@ -95,11 +96,17 @@ defineOp({
   gradient({ inputs, attrs }, [dy, ...running]) {
     const [x, scale] = inputs as Value[];
     if (!dy || !isTraining(attrs) || running.some((cotangent) => cotangent !== null)) return undefined;
-    const axes = x.shape.map((_, axis) => axis).filter((axis) => axis !== 1);
     const rank = x.shape.length;
-    const batch = standardiseValue(x, axes, epsilonOf(attrs));
-    const dScaled = t.mul(dy, reshape(scale, channelShape(x.shape[1], rank)));
-    return [standardiseGradient(dScaled, batch, axes), sumOver(t.mul(dy, batch.value), axes), sumOver(dy, axes), null, null];
+    const count = sizeOf(x.shape) / x.shape[1];
+    const [mean, variance] = channelMoments(x);
+    const [sum, product] = channelSums(dy, x, mean);
+    const inverse = t.reciprocal(t.sqrt(t.add(variance, epsilonOf(attrs))));
+    // What is left of dy without its mean and its part along the standardised values. The centred x stands the other way round
+    // than forwards, so that it is computed again here rather than kept from there.
+    const along = t.mul(t.mul(product, t.mul(inverse, inverse)), 1 / count);
+    const centred = t.sub(perChannel(mean, rank), x);
+    const left = t.add(t.sub(dy, perChannel(t.mul(sum, 1 / count), rank)), t.mul(centred, perChannel(along, rank)));
+    return [t.mul(left, perChannel(t.mul(scale, inverse), rank)), t.mul(product, inverse), sum, null, null];
   },
 });
 
@@ -145,15 +152,15 @@ function batchNormInference([x, ...statistics]: readonly Value[], attrs: Attrs):
 }
 
 function batchNormTraining([x, scale, bias, mean, variance]: readonly Value[], attrs: Attrs): Value[] {
-  const shape = channelShape(x.shape[1], x.shape.length);
-  const axes = x.shape.map((_, axis) => axis).filter((axis) => axis !== 1);
-  const batch = standardiseValue(x, axes, epsilonOf(attrs));
+  const rank = x.shape.length;
+  const [batchMean, batchVariance] = channelMoments(x);
+  const factor = t.mul(scale, t.reciprocal(t.sqrt(t.add(batchVariance, epsilonOf(attrs)))));
   const momentum = numberAttr(attrs, 'momentum', 0.9);
-  const running = (old: Value, now: Value) => t.add(t.mul(old, momentum), t.mul(reshape(now, old.shape), 1 - momentum));
+  const running = (old: Value, now: Value) => t.add(t.mul(old, momentum), t.mul(now, 1 - momentum));
   return [
-    t.add(t.mul(batch.value, reshape(scale, shape)), reshape(bias, shape)),
-    running(mean, batch.mean),
-    running(variance, batch.variance),
+    t.add(t.mul(t.sub(x, perChannel(batchMean, rank)), perChannel(factor, rank)), perChannel(bias, rank)),
+    running(mean, batchMean),
+    running(variance, batchVariance),
   ];
 }
 

@@ -161,6 +161,8 @@ const table: Readonly<Record<string, readonly Row[]>> = {
     [[x(2, 3, 2), x(3), x(3), numbers(0.1, 0.2, 0.3), numbers(1, 2, 3)]],
     [[x(3, 2, 2), x(2), x(2), x(2), positive(2)], { training_mode: 1, momentum: 0.8 }],
   ],
+  ChannelMoments: [[[x(3, 2, 2)]]],
+  ChannelSums: [[[x(3, 2, 2), x(3, 2, 2), x(2)]]],
   LayerNormalization: [[[x(2, 3, 2), x(2), x(2)]], [[x(2, 3, 2), x(3, 2)], { axis: 1 }], [[x(2, 4), x(4), x(1)], { epsilon: 0.1 }]],
   InstanceNormalization: [[[x(2, 2, 3), x(2), x(2)]]],
   GroupNormalization: [[[x(2, 4, 2), x(4), x(4)], { num_groups: 2 }]],

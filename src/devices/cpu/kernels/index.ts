@@ -1,6 +1,7 @@
 /** Kernels written in the kernel language: the few loop nests that every operator becomes. */
 export { argReduceKernel } from './argreduce.ts';
 export { fits, mostRows, type TileShape } from './contract.ts';
+export { type BlockedStrides, channelSumsKernel, type ChannelSumsSpec } from './channel-sums.ts';
 export { blockChannels, convKernel, type ConvSpec, type ConvTiling, tileConv } from './conv.ts';
 export { convWeightsKernel, convWeightsSize, type ConvWeightsSpec, tileConvWeights } from './conv-weights.ts';
 export { type Expression, identity, scalarOf } from './expression.ts';

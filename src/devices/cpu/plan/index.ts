@@ -7,6 +7,7 @@ import { PlanError } from './errors.ts';
 import { expressionOf, fuse, type Group } from './fuse.ts';
 import { type Port, updateInPlace } from './in-place.ts';
 import { epilogueText } from './key.ts';
+import { channelSeconds } from './lower/channel-sums.ts';
 import { convKind, haloOf, lowerConv } from './lower/conv.ts';
 import { convWeightsHalo, lowerConvWeights } from './lower/conv-weights.ts';
 import { lowerConvTranspose, transposedHalo } from './lower/conv-transpose.ts';
@@ -81,7 +82,7 @@ export function plan(graph: Graph, isa: Isa, inPlace: Readonly<Record<string, st
 const isUnfused = (node: Node): boolean => node.op in viewOps || node.op in moveOps;
 
 /** Results after the first: of these operators only. */
-const secondResults: Readonly<Record<string, (p: Planner, node: Node) => View>> = { MaxPool: lowerPoolIndices };
+const secondResults: Readonly<Record<string, (p: Planner, node: Node) => View>> = { MaxPool: lowerPoolIndices, ...channelSeconds };
 
 const secondsRead = (graph: Graph, order: readonly Node[]): Set<Node> => {
   const read = [...order.flatMap(({ inputs }) => inputs), ...graph.outputs.map(({ value }) => value)];

@@ -16,6 +16,7 @@ import {
 import { blockChannels, canEmit, emittableOps } from '../kernels/index.ts';
 import { anchorRules } from './fuse.ts';
 import { hasPhases } from './lower/conv-transpose.ts';
+import { channelOps, hasChannelSums } from './lower/channel-sums.ts';
 import { convWeightsKind } from './lower/conv-weights.ts';
 import { moveOps, viewOps } from './lower/movement.ts';
 
@@ -25,6 +26,7 @@ export const isNative = (op: string): boolean =>
 /** Whether the device runs a node: its operator, on its element types. Views and copies take any, arithmetic no half floats. */
 export function runs(node: Node): boolean {
   if (emittableOps.has(node.op)) return canEmit(node);
+  if (node.op in channelOps) return hasChannelSums(node);
   if (node.op === 'ConvBackwardWeights') return convWeightsKind(node) !== undefined;
   const isHalf = (value: Value | null) => value?.dtype === 'float16' || value?.dtype === 'bfloat16';
   return isNative(node.op) && !(node.op in anchorRules && [...node.inputs, ...node.outputs].some(isHalf));

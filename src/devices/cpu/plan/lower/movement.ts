@@ -3,6 +3,7 @@ import { constant, type DType, type Node, sizeOf, stridesOf, tensorData, type Ty
 import { gatherGeometry, normalizeAxis, padGeometry, padTables, type ResizeAxis, resizeGeometry, sliceGeometry, transposePerm } from '../../../../ops/index.ts';
 import { argReduceKernel, blockChannels, type Expression, type IndexDType, scalarOf, takeKernel, type TakeSpec } from '../../kernels/index.ts';
 import { argument, type Halo, kernelName, type Planner } from '../planner.ts';
+import { channelOps } from './channel-sums.ts';
 import { placeOps } from './places.ts';
 import { lowerRandom } from './random.ts';
 import { lowerScan } from './scan.ts';
@@ -38,6 +39,7 @@ export const moveOps: Readonly<Record<string, Lower>> = {
   CumSum: lowerScan,
   PhiloxUniform: lowerRandom,
   ...placeOps,
+  ...channelOps,
 };
 
 const allConstant = (views: readonly View[]): boolean => views.every(({ storage }) => storage.constant);
