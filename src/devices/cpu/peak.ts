@@ -23,17 +23,18 @@ export function measurePeak(options: { isa?: IsaName; threads?: number; seconds?
   const args = b.param();
   b.param();
   const out = b.loadPointer(b.at(args));
-  const x = b.load('f32', b.at(out));
-  const y = b.load('f32', b.at(out, isa.vectorBytes));
-  const accumulators = Array.from({ length: sums }, () => b.variable('f32', 0));
-  b.loop(rounds, () => accumulators.forEach((sum) => b.accumulate('f32', sum, x, y)));
-  const total = accumulators.reduce((a, c) => b.add('f32', a, c));
-  b.store('f32', b.at(out), total);
+  const vectors = Array.from({ length: isa.pairs ? 2 : 1 }, (_, v) => v * isa.vectorBytes);
+  const y = b.load('f32', b.splatAt(out, 64));
+  const x = vectors.map((at) => b.load('f32', b.at(out, at)));
+  const accumulators = Array.from({ length: sums }, () => x.map(() => b.variable('f32', 0)));
+  b.loop(rounds, () => accumulators.forEach((pair) => pair.forEach((sum, v) => b.accumulate('f32', sum, x[v], y))));
+  const totals = x.map((_, v) => accumulators.map((pair) => pair[v]).reduce((a, c) => b.add('f32', a, c)));
+  totals.forEach((total, v) => b.store('f32', b.at(out, vectors[v]), total));
 
   const code = runtime.load([b.finish()]);
-  const block = runtime.allocate(2 * isa.vectorBytes);
+  const block = runtime.allocate(128);
   const execution = runtime.createExecution(code, [{ kernel: 0, tasks: 4 * threads, args: [{ block, offset: 0 }], label: { op: 'peak' } }], 0);
-  const flops = 4 * threads * rounds * sums * lanesOf(isa, 'f32') * 2;
+  const flops = 4 * threads * rounds * sums * vectors.length * lanesOf(isa, 'f32') * 2;
   let best = Infinity;
   const end = performance.now() + 1000 * (options.seconds ?? 0.3);
   do {

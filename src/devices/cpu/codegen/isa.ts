@@ -15,6 +15,8 @@ export interface Isa {
   readonly fma: boolean;
   /** Whether a splat memory operand costs no register and no instruction. */
   readonly splatOperands: boolean;
+  /** Whether the engine makes one register of two vectors that are loaded, computed and stored beside each other (V8's revectorisation). */
+  readonly pairs?: boolean;
 }
 
 const bytesOf: Record<Elem, number> = { f32: 4, f64: 8, i32: 4, i64: 8 };
@@ -29,3 +31,6 @@ export const isas: Readonly<Record<IsaName, Isa>> = {
 
 /** wasm where the running engine has relaxed SIMD: fma rounds once. */
 export const relaxedWasm: Isa = { ...isas.wasm, fma: true };
+
+/** The same where the engine also pairs vectors: kernels should compute on an even number of neighbouring ones. */
+export const pairedWasm: Isa = { ...relaxedWasm, pairs: true };

@@ -42,7 +42,22 @@ export interface TileShape {
 /** Whether a tile's accumulators, weights and repeated element fit into the registers. */
 export function fits(isa: Isa, { rows, vectors }: TileShape): boolean {
   const repeated = vectors === 1 && isa.splatOperands ? 0 : 1;
-  return rows * vectors + vectors + repeated <= isa.vectorRegisters;
+  return (rows + 1) * registersOf(isa, vectors) + repeated <= isa.vectorRegisters;
+}
+
+/** Registers, and operations on them, that neighbouring vectors come to. */
+export const registersOf = (isa: Isa, vectors: number): number => (isa.pairs && vectors % 2 === 0 ? vectors / 2 : vectors);
+
+/**
+ * Finishes vectors 0..count-1 of a row: computes what each becomes, then stores it; of paired vectors both are computed before
+ * either is stored, for V8 pairs no loads that a store stands between.
+ */
+export function finishVectors<T>(isa: Isa, count: number, compute: (v: number) => T, store: (v: number, results: T) => void): void {
+  const together = isa.pairs ? 2 : 1;
+  for (let first = 0; first < count; first += together) {
+    const results = Array.from({ length: Math.min(together, count - first) }, (_, i) => compute(first + i));
+    results.forEach((result, i) => store(first + i, result));
+  }
 }
 
 /** The most rows that fit beside `vectors` vectors. */
@@ -80,7 +95,7 @@ function unrollFor(isa: Isa, extent: number): number {
  * largest tile that fits without, 4 x 2, at 50 GFLOP/s).
  */
 function emitTerms(b: KernelBuilder, tile: Tile, strideBytes: number, rows: Int, weights: Int, sums: readonly Vec[], count: number, looped = false): void {
-  const fenced = looped && b.isa.name === 'wasm';
+  const fenced = looped && b.isa.name === 'wasm' && !b.isa.pairs;
   const { elem, rowBytes, vectors } = tile;
   const vectorBytes = b.isa.vectorBytes;
   for (let k = 0; k < count; k++) {

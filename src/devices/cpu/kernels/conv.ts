@@ -7,7 +7,7 @@
  * block has only the channels that exist.
  */
 import { type Int, type Isa, KernelBuilder, lanesOf, type Vec } from '../codegen/index.ts';
-import { emitAccumulators, emitContraction, mostRows, type TermAxis, type Tile } from './contract.ts';
+import { emitAccumulators, emitContraction, finishVectors, mostRows, registersOf, type TermAxis, type Tile } from './contract.ts';
 import { emitExpression, emitLeaf, type Expression, expressionLength } from './expression.ts';
 import type { TaskedKernel } from './map.ts';
 import { bytesOf, fewTasks, loadArguments, maxTasks, type StridedOperand } from './nest.ts';
@@ -139,8 +139,9 @@ export function tileConv(isa: Isa, spec: ConvSpec): ConvTiling {
 
 /** Cycles for one term of a tile: arithmetic, loads, the latency of the additions, and weights from the second-level cache. */
 function tileCycles(isa: Isa, rows: number, vectors: number, terms: number): number {
-  const arithmetic = (rows * vectors) / 2;
-  const loads = (rows + vectors) / 2;
+  const width = registersOf(isa, vectors);
+  const arithmetic = (rows * width) / 2;
+  const loads = (rows + width) / 2;
   const weights = streams(isa, vectors, terms) ? (vectors * isa.vectorBytes) / 32 : 0;
   return Math.max(arithmetic, loads, 4, weights) + 1;
 }
@@ -236,11 +237,13 @@ export function convKernel(isa: Isa, spec: ConvSpec, tiling: ConvTiling): Tasked
   const place = (i: number, l: number, c: number, v: number) =>
     l * bytes(i, 2) + c * bytes(i, 3) + Math.floor((v * lanes) / blockChannels) * bytes(i, 1) + ((v * lanes) % blockChannels) * bytes(i, 4);
   const finishPixel = (l: number, c: number, sumOf: (v: number) => Vec) => {
-    for (let v = 0; v < vectors; v++) {
+    const compute = (v: number) => {
       const others = after.leaves.slice(1).map((leaf, i) => () => emitLeaf(b, mode, leaf, pointers[i], operands[i].strides[4], place(i, l, c, v), lanes));
-      const results = emitExpression(b, mode, after, [{ kind: 'vec', elem: 'f32', reg: sumOf(v) }, ...others]);
-      results.forEach((lane, j) => emitStore(b, mode, 'float32', b.at(pointers[leafCount + j], place(leafCount + j, l, c, v)), lane, lanes));
-    }
+      return emitExpression(b, mode, after, [{ kind: 'vec', elem: 'f32', reg: sumOf(v) }, ...others]);
+    };
+    finishVectors(isa, vectors, compute, (v, results) =>
+      results.forEach((lane, j) => emitStore(b, mode, 'float32', b.at(pointers[leafCount + j], place(leafCount + j, l, c, v)), lane, lanes)),
+    );
   };
   const isLong = (expression: Expression, times: number): boolean =>
     expression.results.length === 1 && times * expressionLength(isa, expression) > longExpression;

@@ -6,11 +6,11 @@
  */
 import type { DType } from '../../../graph/index.ts';
 import { elemBytes, type Int, type Isa, KernelBuilder, lanesOf, type Vec } from '../codegen/index.ts';
-import { blockUnroll, emitAccumulators, emitBlock, emitContraction, fits, type FloatElem, mostRows, type Tile, type TileShape } from './contract.ts';
+import { blockUnroll, emitAccumulators, emitBlock, emitContraction, finishVectors, fits, type FloatElem, mostRows, registersOf, type Tile, type TileShape } from './contract.ts';
 import { emitExpression, emitLeaf, type Expression } from './expression.ts';
 import type { TaskedKernel } from './map.ts';
 import { bytesOf, fewTasks, loadArguments, type StridedOperand } from './nest.ts';
-import { emitStore, type EmitMode, type Lane } from './pointwise/index.ts';
+import { emitStore, type EmitMode } from './pointwise/index.ts';
 
 export interface GemmSpec {
   readonly name: string;
@@ -48,7 +48,8 @@ export function tileGemm(isa: Isa, elem: FloatElem, m: number, n: number, k: num
     const tiles = Math.ceil(m / most);
     const rows = m <= most ? m : tiles < 4 ? Math.ceil(m / tiles) : most;
     const weights = k * vectors * isa.vectorBytes > panelBytes / 2 && tiles < 3 ? (vectors * isa.vectorBytes) / 16 : 0;
-    const cycles = (r: number) => Math.max((r * vectors) / 2, (r + vectors) / 2, 4, weights) + 1;
+    const width = registersOf(isa, vectors);
+    const cycles = (r: number) => Math.max((r * width) / 2, (r + width) / 2, 4, weights) + 1;
     const rest = m % rows;
     const total = panels * (Math.floor(m / rows) * cycles(rows) + (rest > 0 ? cycles(rest) : 0));
     if (!best || total < best.cycles) best = { rows, vectors, cycles: total };
@@ -151,14 +152,16 @@ export function gemmKernel(isa: Isa, spec: GemmSpec): TaskedKernel {
       for (let r = 0; r < rows; r++) for (let v = 0; v < used; v++) body(r, v, sums[r * vectors + v]);
     };
     const result = leafCount;
-    const finish = () =>
-      each((r, v, sum) => {
+    const finishRow = (r: number) => {
+      const compute = (v: number) => {
         const others = after.leaves.slice(1).map((leaf, i) => () => emitLeaf(b, mode, leaf, pointers[i], operands[i].strides[rank + 1], place(i, r, v), count(v)));
-        const lane: Lane = { kind: 'vec', elem, reg: sum };
-        emitExpression(b, mode, after, [lane, ...others]).forEach((value, j) => {
-          emitStore(b, mode, operands[result + j].dtype, b.at(pointers[result + j], place(result + j, r, v)), value, count(v));
-        });
-      });
+        return emitExpression(b, mode, after, [{ kind: 'vec', elem, reg: sums[r * vectors + v] }, ...others]);
+      };
+      finishVectors(isa, used, compute, (v, results) =>
+        results.forEach((value, j) => emitStore(b, mode, operands[result + j].dtype, b.at(pointers[result + j], place(result + j, r, v)), value, count(v))),
+      );
+    };
+    const finish = () => tile.rowBytes.forEach((_, r) => finishRow(r));
     if (!block) {
       emitContraction(b, tile, [{ extent: k, strideBytes: aTerm }], b.move(a), b.move(w), sums);
       return finish();

@@ -28,7 +28,7 @@ function findWasm(): Finding {
     return { reason: reasonOf(error) };
   }
   if (!isa) return { reason: 'this engine has no WebAssembly with SIMD and shared memory' };
-  return { isa, reason: isa.fma ? 'WebAssembly with relaxed SIMD (fused multiply-add)' : 'WebAssembly with SIMD (no fused multiply-add)' };
+  return { isa, reason: `WebAssembly with ${isa.fma ? 'relaxed SIMD (fused multiply-add)' : 'SIMD (no fused multiply-add)'}${isa.pairs ? ', vectors paired to 256 bits' : ''}` };
 }
 
 function find(name: IsaName, environment: Environment): Finding {

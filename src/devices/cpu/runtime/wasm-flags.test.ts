@@ -1,14 +1,16 @@
 import { afterEach, expect, test, vi } from 'vitest';
-import { isas, KernelBuilder, relaxedWasm } from '../codegen/index.ts';
+import { isas, KernelBuilder, pairedWasm, relaxedWasm } from '../codegen/index.ts';
 import { compileWasm, relaxedFusesMultiplyAdd, wasmSupport } from '../codegen/wasm/index.ts';
 import { compileModule, wasmIsa } from './wasm-flags.ts';
+import { pairsModule, provesPairs, tryModule } from './wasm-pairs.ts';
 
 afterEach(() => vi.unstubAllGlobals());
 
 test('the instruction set chosen is the one that the engine was seen to run', () => {
   const isa = wasmIsa();
-  expect(wasmSupport()).toEqual({ simd: true, relaxedSimd: isa === relaxedWasm, threads: true });
-  expect(isa).toBe(relaxedFusesMultiplyAdd() ? relaxedWasm : isas.wasm);
+  expect(wasmSupport()).toEqual({ simd: true, relaxedSimd: isa?.fma, threads: true });
+  const relaxed = isa?.pairs ? pairedWasm : relaxedWasm;
+  expect(isa).toBe(relaxedFusesMultiplyAdd() ? relaxed : isas.wasm);
   expect(wasmIsa()).toBe(isa);
 });
 
@@ -30,8 +32,22 @@ test('flags are set for the compilation alone, even where it fails', () => {
   const seen: string[] = [];
   const setFlagsFromString = (flags: string): void => void seen.push(flags);
   vi.stubGlobal('process', { versions: { v8: '11' }, getBuiltinModule: () => ({ setFlagsFromString }) });
-  expect(() => compileModule(new Uint8Array([1, 2, 3]))).toThrow(WebAssembly.CompileError);
+  expect(() => compileModule(new Uint8Array([1, 2, 3]), false)).toThrow(WebAssembly.CompileError);
   expect(seen).toEqual(['--no-liftoff', '--no-wasm-lazy-compilation', '--liftoff', '--wasm-lazy-compilation']);
+  seen.length = 0;
+  expect(() => compileModule(new Uint8Array([1, 2, 3]), true)).toThrow(WebAssembly.CompileError);
+  expect(seen.filter((flag) => flag.includes('revectorize'))).toEqual(['--experimental-wasm-revectorize', '--no-experimental-wasm-revectorize']);
+});
+
+test.skipIf(!wasmIsa()?.fma)('the proof of pairing looks at many results, and refuses another one', () => {
+  const modules = [0, 1].map((salt) => compileModule(pairsModule(salt), false));
+  const [one, other] = modules.map((module) => tryModule(module).results);
+  expect(other).toEqual(one);
+  expect(new Set(one).size).toBeGreaterThan(200);
+  const b = new KernelBuilder('other', isas.wasm);
+  b.param();
+  const nothing = compileModule(compileWasm([0, 1, 2].map(() => ({ ...b.finish({ entry: true }) }))), false);
+  expect(provesPairs(modules[0], nothing)).toBe(false);
 });
 
 test('an engine without shared memories has no instruction set for kernels; one that only hides SharedArrayBuffer has', () => {

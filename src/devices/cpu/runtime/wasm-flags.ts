@@ -5,8 +5,9 @@
  * Flags belong to the process, worker threads included. Measured on Node 20.20, 22, 24 and 26, changing them after other
  * WebAssembly was compiled is fine: V8 reads them at each compilation.
  */
-import { isas, type Isa, relaxedWasm } from '../codegen/index.ts';
+import { isas, type Isa, pairedWasm, relaxedWasm } from '../codegen/index.ts';
 import { relaxedFusesMultiplyAdd, wasmSupport } from '../codegen/wasm/index.ts';
+import { pairsModule, provesPairs } from './wasm-pairs.ts';
 
 interface V8 {
   setFlagsFromString(flags: string): void;
@@ -24,24 +25,31 @@ function setFlags(flags: readonly string[]): void {
 /**
  * Relaxed SIMD is behind a flag in Node 20 and on from 22; V8 prints a complaint about a flag it does not know, so this one
  * is set only where it is missed.
- *
- * Hook: `--experimental-wasm-revectorize` (Node 26) lets V8 pair 128-bit operations into 256-bit ones; a 6x4-vector gemm
- * tile went from 43 to 105 GFLOP/s. It is experimental, so whoever sets it must first run every kernel shape against the
- * interpreter in this process, and needs tiles chosen for it.
  */
 const relaxedSimdFlags = ['--experimental-wasm-relaxed-simd'];
 
+/** V8 14 (Node 26): pairs 128-bit operations into 256-bit ones. Known to be there, and seen to work, in this version alone. */
+const pairing = { version: /^14\./, on: '--experimental-wasm-revectorize', off: '--no-experimental-wasm-revectorize' };
+
 let chosen: Isa | undefined;
 /**
- * The instruction set to compile WebAssembly kernels for: `relaxedWasm` where a test run shows that fma rounds once, else
- * `isas.wasm`; undefined where the engine lacks SIMD or shared memory.
+ * The instruction set to compile WebAssembly kernels for: `relaxedWasm` where a test run shows that fma rounds once, and
+ * `pairedWasm` where another shows that V8 pairs vectors rightly; else `isas.wasm`; undefined where the engine lacks SIMD or
+ * shared memory.
  */
 export function wasmIsa(): Isa | undefined {
   if (chosen) return chosen;
   if (!wasmSupport().relaxedSimd) setFlags(relaxedSimdFlags);
   const { simd, threads } = wasmSupport();
   if (!simd || !threads) return undefined;
-  return (chosen = relaxedFusesMultiplyAdd() ? relaxedWasm : isas.wasm);
+  const relaxed = relaxedFusesMultiplyAdd();
+  return (chosen = !relaxed ? isas.wasm : pairs() ? pairedWasm : relaxedWasm);
+}
+
+function pairs(): boolean {
+  const host = globalThis as { process?: { versions?: { v8?: string } } };
+  if (!v8() || !pairing.version.test(host.process?.versions?.v8 ?? '')) return false;
+  return provesPairs(compileModule(pairsModule(0), false), compileModule(pairsModule(1), true));
 }
 
 /**
@@ -50,11 +58,11 @@ export function wasmIsa(): Isa | undefined {
  * third of its speed for its first 30 to 100 runs. With these flags it runs at full speed from the first, for about 40 ms
  * of compilation. They are set for this compilation only, since they would delay the start of other WebAssembly.
  */
-export function compileModule(bytes: Uint8Array<ArrayBuffer>): WebAssembly.Module {
-  setFlags(['--no-liftoff', '--no-wasm-lazy-compilation']);
+export function compileModule(bytes: Uint8Array<ArrayBuffer>, paired = chosen?.pairs === true): WebAssembly.Module {
+  setFlags(['--no-liftoff', '--no-wasm-lazy-compilation', ...(paired ? [pairing.on] : [])]);
   try {
     return new WebAssembly.Module(bytes);
   } finally {
-    setFlags(['--liftoff', '--wasm-lazy-compilation']);
+    setFlags(['--liftoff', '--wasm-lazy-compilation', ...(paired ? [pairing.off] : [])]);
   }
 }
