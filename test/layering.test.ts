@@ -73,6 +73,8 @@ describe('the linter', () => {
     ['src/lab/b.ts', '../graph/errors.ts', 'node:fs'],
     ['src/lab/shared/c.ts', '../errors.ts', './config.ts'],
     ['src/lab/shared/d.ts', 'node:fs', './config.ts'],
+    ['lab/src/a.ts', '../../src/lab/index.ts', '../../src/lab/shared/index.ts'],
+    ['lab/src/b.ts', 'node:fs', './c.ts'],
     ['src/index.ts', './zoo/index.ts', './engine/index.ts'],
     ['src/extra.ts', './formats/node.ts', './formats/index.ts'],
     ['src/cli/a.ts', '../engine/index.ts', '../index.ts'],

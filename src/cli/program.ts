@@ -7,11 +7,12 @@ import { addBench } from './verbs/bench.ts';
 import { addClassify } from './verbs/classify.ts';
 import { addConvert } from './verbs/convert.ts';
 import { addDoctor } from './verbs/doctor.ts';
+import { addLab } from './verbs/lab.ts';
 import { addStart } from './verbs/start.ts';
 import { addZoo } from './verbs/zoo.ts';
 
 /** In the order that help lists them. */
-const verbs = [addStart, addClassify, addBench, addConvert, addZoo, addDoctor];
+const verbs = [addStart, addClassify, addBench, addConvert, addLab, addZoo, addDoctor];
 
 function makeProgram(terminal: Terminal): Command {
   const program = new Command('whet')

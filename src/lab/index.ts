@@ -2,4 +2,5 @@
 export type { LoggedImage } from './checks.ts';
 export { LabError } from './errors.ts';
 export { openRun, type Run, type RunOptions } from './run.ts';
+export { type Lab, type LabOptions, startLab } from './server.ts';
 export type { Config, ConfigValue } from './shared/index.ts';

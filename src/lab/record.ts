@@ -107,7 +107,10 @@ export interface LinePlace {
   readonly line: Uint8Array;
 }
 
-/** Cuts a stream of bytes into whole lines; what is no whole line yet waits for the next call. Lines that are too long are dropped. */
+/**
+ * Cuts a stream of bytes into whole lines, which are good until the next call; what is no whole line yet is kept for that. Lines that are
+ * too long are dropped.
+ */
 export function makeLineCutter(): (bytes: Uint8Array) => LinePlace[] {
   let rest: Uint8Array[] = [];
   let restBytes = 0;
@@ -124,7 +127,7 @@ export function makeLineCutter(): (bytes: Uint8Array) => LinePlace[] {
     }
     if (from < bytes.length) {
       // What is longer than any line is only counted.
-      if (restBytes <= maxLineBytes) rest.push(bytes.slice(from));
+      if (restBytes <= maxLineBytes) rest.push(Uint8Array.from(bytes.subarray(from)));
       else rest = [];
       restBytes += bytes.length - from;
     }

@@ -32,6 +32,9 @@ export interface RunOptions {
   readonly resume?: boolean;
 }
 
+/** Milliseconds since 1970, to a tenth: a step may take less than one. */
+const now = (): number => Math.round((performance.timeOrigin + performance.now()) * 10) / 10;
+
 const flushMs = 200;
 const flushLength = 2 ** 16;
 /** Kept while nothing can be written (a full disk); then it is dropped. */
@@ -87,7 +90,7 @@ export function openRun(name: string, { config = {}, folder = 'runs', resume = f
   };
   const end = (ok: boolean): void => {
     if (closed) return;
-    write({ kind: 'close', time: Date.now(), ok });
+    write({ kind: 'close', time: now(), ok });
     flush();
     closed = true;
     clearTimeout(timer);
@@ -100,15 +103,15 @@ export function openRun(name: string, { config = {}, folder = 'runs', resume = f
     closeSync(fd);
   };
 
-  write({ kind: 'open', format: 1, time: Date.now(), run, process: ownMark(), config: checkedConfig });
+  write({ kind: 'open', format: 1, time: now(), run, process: ownMark(), config: checkedConfig });
   flush();
   endWithProcess(end);
   return {
     name: run,
-    log: (values, step) => write({ kind: 'scalars', time: Date.now(), step: checkStep(step), values: checkValues(values) }),
-    histogram: (name, values, step) => write({ kind: 'histogram', time: Date.now(), step: checkStep(step), name: checkName(name), ...binValues(checkSamples(values)) }),
-    image: (name, image, step) => write({ kind: 'image', time: Date.now(), step: checkStep(step), name: checkName(name), ...checkImage(image) }),
-    text: (name, text, step) => write({ kind: 'text', time: Date.now(), step: checkStep(step), name: checkName(name), text: checkText(text) }),
+    log: (values, step) => write({ kind: 'scalars', time: now(), step: checkStep(step), values: checkValues(values) }),
+    histogram: (name, values, step) => write({ kind: 'histogram', time: now(), step: checkStep(step), name: checkName(name), ...binValues(checkSamples(values)) }),
+    image: (name, image, step) => write({ kind: 'image', time: now(), step: checkStep(step), name: checkName(name), ...checkImage(image) }),
+    text: (name, text, step) => write({ kind: 'text', time: now(), step: checkStep(step), name: checkName(name), text: checkText(text) }),
     flush,
     close: () => end(true),
   };

@@ -1,0 +1,49 @@
+/** What the person chose, and which runs that shows. */
+import type { RunSummary } from '../../src/lab/shared/index.ts';
+import { makeKept, makeStore, useStore } from './store.ts';
+
+export type Axis = 'step' | 'time' | 'epoch';
+export type Theme = 'auto' | 'light' | 'dark';
+export type View = 'curves' | 'histograms' | 'samples' | 'compare';
+
+export const settings = makeKept('whet-lab-settings', {
+  axis: 'step' as Axis,
+  smoothing: 0,
+  logarithmic: false,
+  clipped: true,
+  theme: 'auto' as Theme,
+  view: 'curves' as View,
+  ridges: true,
+  differences: true,
+});
+export const change = (part: Partial<ReturnType<typeof settings.get>>): void => settings.set({ ...settings.get(), ...part });
+export const useSettings = (): ReturnType<typeof settings.get> => useStore(settings);
+
+/** The part of the x axis that all curves show; null for all of it. */
+export const zoom = makeStore<{ readonly min: number; readonly max: number } | null>(null);
+
+/** Runs that were ticked or unticked; of others, `shownByDefault` decides. */
+const choices = makeKept<Record<string, boolean>>('whet-lab-runs', {});
+
+/** All runs, latest first. */
+export const runs = makeStore<readonly RunSummary[]>([]);
+/** Those there were when the page opened: of these the latest are shown, of later ones all. */
+let atOpening: ReadonlySet<string> | undefined;
+const shownAtOpening = 3;
+
+export function setRuns(next: readonly RunSummary[]): void {
+  const sorted = [...next].sort((a, b) => b.started - a.started || (a.name < b.name ? 1 : -1));
+  atOpening ??= new Set(sorted.slice(shownAtOpening).map(({ name }) => name));
+  runs.set(sorted);
+}
+
+export const isShown = (name: string): boolean => choices.get()[name] ?? !atOpening?.has(name);
+export const shownRuns = (): readonly RunSummary[] => runs.get().filter(({ name }) => isShown(name));
+export const show = (names: readonly string[], shown: boolean): void => choices.set({ ...choices.get(), ...Object.fromEntries(names.map((name) => [name, shown])) });
+export const followChoices = (listener: () => void): (() => void) => choices.follow(listener);
+
+export function useShownRuns(): readonly RunSummary[] {
+  useStore(runs);
+  useStore(choices);
+  return shownRuns();
+}
