@@ -89,6 +89,8 @@ export {
   grad,
   manualSeed,
   noGrad,
+  rand,
+  randn,
   realize,
   realizeAsync,
   Tensor,

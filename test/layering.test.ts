@@ -58,6 +58,7 @@ describe('the linter', () => {
     ['src/data/b.ts', '../vision/node.ts', '../vision/index.ts'],
     ['src/data/c.ts', 'node:fs', '../ops/index.ts'],
     ['src/data/node.ts', '../zoo/index.ts', '../vision/node.ts'],
+    ['src/data/node/e.ts', '../../nn/index.ts', '../../tensor/index.ts'],
     ['src/train/a.ts', '../devices/index.ts', '../data/index.ts'],
     ['src/train/b.ts', '../nn/module.ts', '../nn/index.ts'],
     ['src/train/c.ts', 'node:fs', './errors.ts'],

@@ -1,4 +1,4 @@
-/** Data files in Node: CSV and idx (packed with gzip or not), folders of pictures by class. */
+/** Data in Node: CSV and idx files (packed with gzip or not), folders of pictures by class, datasets on other threads. */
 import { readdir, readFile, stat } from 'node:fs/promises';
 import { basename, join } from 'node:path';
 import { promisify } from 'node:util';
@@ -11,6 +11,8 @@ import { type CsvOptions, type CsvTable, parseCsv } from './csv.ts';
 import type { Dataset } from './datasets.ts';
 import { DataError } from './errors.ts';
 import { parseIdx } from './idx.ts';
+
+export { type WorkerDataset, workerDataset, type WorkerDatasetOptions } from './node/worker-dataset.ts';
 
 /** Larger files are refused before they are read. */
 const mostBytes = 2 ** 30;

@@ -112,7 +112,7 @@ function barOn(stream: ProgressStream): Callback {
     const full = told.batches ? Math.round((told.batch / told.batches) * barWidth) : 0;
     const drawn = told.batches ? `${paint('cyan', '━'.repeat(full))}${paint('gray', '━'.repeat(barWidth - full))}  ` : '';
     const rest = `${told.batch}${told.batches ? `/${told.batches}` : ''}  ${formatSpeed(told)}  ${formatSeconds(left(told, begun))} left  ${formatValues(told.values)}`;
-    const room = Math.max(20, (stream.columns ?? 80) - epochOf(told).length - 2 - (told.batches ? barWidth + 2 : 0) - 1);
+    const room = Math.max(20, (stream.columns || 80) - epochOf(told).length - 2 - (told.batches ? barWidth + 2 : 0) - 1);
     return `${epochOf(told)}  ${drawn}${rest.slice(0, room)}`;
   };
   const stop = (): void => {
