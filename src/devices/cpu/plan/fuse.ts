@@ -3,7 +3,8 @@
  * product, reduction, pooling): what comes before a reduction is computed as it reads, what comes after as it stores.
  *
  * Nodes are visited from the outputs back, so that a node joins a group only when everybody who reads it is in it: no value
- * is computed twice, diamonds fuse whole, and a group can never come to depend on itself.
+ * is computed twice, diamonds fuse whole, and a group can never come to depend on itself. Where others read it as well, but
+ * only after the group is done, it leaves the group as one more result: the averages of an optimizer, the gates of a cell.
  */
 import { type Graph, type Node, sameShape, topologicalOrder, type Value } from '../../../graph/index.ts';
 import { canVectorise, emittableOps, type Expression, scalarOf } from '../kernels/index.ts';
@@ -14,8 +15,10 @@ export interface Group {
   readonly before: readonly Node[];
   /** Pointwise nodes after the anchor, or all there are without one. */
   readonly after: readonly Node[];
-  /** The one value that leaves the group. */
+  /** The value that leaves the group. */
   readonly root: Value;
+  /** Further values that leave it, of the root's type: of maps and matrix products only. */
+  readonly extras: readonly Value[];
 }
 
 /** What an anchor lets into its group. */
@@ -40,17 +43,24 @@ export const anchorRules: Readonly<Record<string, AnchorRule>> = {
 
 const mostNodes = 40;
 const mostLeaves = 8;
+/** Of a group with several results: it saves reading again what it has in registers. */
+const mostOperands = 14;
+/** Of a matrix product that has several results. */
+const mostTerms = 1024;
 
 interface Draft {
   anchor?: Node;
   before: Node[];
   after: Node[];
   root: Value;
+  extras: Value[];
 }
 
 /** Nodes that are neither views nor constants nor inputs, in groups, each after those it reads. */
 export function fuse(graph: Graph, isView: (node: Node) => boolean): Group[] {
-  const order = masksLast(topologicalOrder(graph));
+  const planned = topologicalOrder(graph);
+  const positions = new Map(planned.map((node, i) => [node, i]));
+  const order = masksLast(planned);
   const readers = new Map<Value, Node[]>();
   for (const node of order) {
     for (const value of new Set(node.inputs)) {
@@ -69,14 +79,22 @@ export function fuse(graph: Graph, isView: (node: Node) => boolean): Group[] {
     const value = node.outputs[0];
     const rule = anchorRules[node.op];
     const pointwise = emittableOps.has(node.op);
-    const joined = !outputs.has(value) && node.outputs.length === 1 && (rule?.after || pointwise) ? regionOf(value) : undefined;
+    const may = node.outputs.length === 1 && (rule?.after || pointwise);
+    const joined = may && !outputs.has(value) ? regionOf(value) : undefined;
+    const shared = may && !rule && !joined ? groupBefore(value) : undefined;
+    if (shared) {
+      shared.after.unshift(node);
+      shared.extras.push(value);
+      place.set(node, { group: shared, region: 'after' });
+      continue;
+    }
     if (joined && joins(node, joined.group, joined.region, rule)) {
       if (rule) joined.group.anchor = node;
       else joined.group[joined.region].unshift(node);
       place.set(node, { group: joined.group, region: rule ? 'anchor' : joined.region });
       continue;
     }
-    const group: Draft = rule ? { anchor: node, before: [], after: [], root: value } : { before: [], after: [node], root: value };
+    const group: Draft = rule ? { anchor: node, before: [], after: [], root: value, extras: [] } : { before: [], after: [node], root: value, extras: [] };
     groups.push(group);
     place.set(node, { group, region: rule ? 'anchor' : 'after' });
   }
@@ -94,13 +112,31 @@ export function fuse(graph: Graph, isView: (node: Node) => boolean): Group[] {
     return anchorRules[(first.group.anchor as Node).op]?.before ? { group: first.group, region: 'before' } : undefined;
   }
 
+  /** A map that reads the value and is done before all its other readers come. */
+  function groupBefore(value: Value): Draft | undefined {
+    const list = readers.get(value) ?? [];
+    const groups = new Set(list.flatMap((node) => place.get(node)?.group ?? []));
+    for (const group of groups) {
+      const end = positions.get(group.root.node)!;
+      if (group.anchor || group.root.dtype !== value.dtype || !sameShape(group.root.shape, value.shape)) continue;
+      if (!list.every((node) => place.get(node)?.group === group || positions.get(node)! > end)) continue;
+      const nodes = [value.node, ...group.after];
+      if (nodes.length > mostNodes || leavesOf(nodes).length + group.extras.length + 2 > mostOperands) continue;
+      if (oneFloat(nodes, value.dtype) && canVectorise(nodes)) return group;
+    }
+    return undefined;
+  }
+
   function joins(node: Node, group: Draft, region: 'before' | 'after', rule: AnchorRule | undefined): boolean {
     const value = node.outputs[0];
     if (rule && (region === 'before' || group.anchor)) return false;
+    // A product of many terms keeps its partial sums in its one result.
+    if (rule && group.extras.length > 0 && !(node.op === 'MatMul' && node.inputs.every((input) => input!.shape.length === 2) && node.inputs[0]!.shape[1] <= mostTerms)) return false;
     const shape = region === 'after' ? group.root.shape : (group.anchor as Node).inputs[0]!.shape;
     if (!sameShape(value.shape, shape)) return false;
     const nodes = region === 'after' ? group.after : group.before;
-    if (nodes.length >= mostNodes || leavesOf([node, ...nodes]).length > mostLeaves) return false;
+    const most = group.extras.length > 0 ? mostOperands - 1 - group.extras.length : mostLeaves;
+    if (nodes.length >= mostNodes || leavesOf([node, ...nodes]).length > most) return false;
     if (!rule && !group.anchor) return sameWidth([node, ...group.after]);
     // Beside an anchor everything happens in vectors of one element type.
     return oneFloat([...group.before, ...group.after, node], value.dtype) && canVectorise(rule ? group.after : [...nodes, node]);
@@ -136,9 +172,9 @@ export function leavesOf(nodes: readonly Node[]): Value[] {
 }
 
 /** The expression a list of nodes is; `first` (an anchor's result) leads its leaves, whether it is read or not. */
-export function expressionOf(nodes: readonly Node[], result: Value, first?: Value): Expression {
+export function expressionOf(nodes: readonly Node[], result: Value, first?: Value, extras: readonly Value[] = []): Expression {
   const leaves = nodes.length === 0 ? [result] : leavesOf(nodes);
-  return { nodes, results: [result], leaves: first ? [first, ...leaves.filter((leaf) => leaf !== first)] : leaves };
+  return { nodes, results: [result, ...extras], leaves: first ? [first, ...leaves.filter((leaf) => leaf !== first)] : leaves };
 }
 
 const isFloat = ({ dtype }: Value) => dtype === 'float32' || dtype === 'float64';

@@ -98,14 +98,16 @@ function refuseUnsupported(order: readonly Node[], seconds: ReadonlySet<Node>): 
 
 /** A group of pointwise nodes alone: one map, in the layout of what it reads. */
 function lowerPointwise(p: Planner, group: Group): View {
-  const expression = expressionOf(group.after, group.root);
+  const { root, extras } = group;
+  const expression = expressionOf(group.after, root, undefined, extras);
   const views = expression.leaves.map((leaf) => p.view(leaf));
-  const { shape, dtype } = group.root;
+  const { shape, dtype } = root;
   const constant = views.every(({ storage }) => storage.constant);
   const blocked = dtype === 'float32' && views.some((view) => broadcastView(view, shape).block?.axis === 1) && shape.length > 2;
-  const out = blocked ? p.blocked(dtype, shape, 1, constant, p.haloWishes.get(group.root)) : p.plain(dtype, shape, constant);
-  p.map(expression, views, [out], { op: group.after.map(({ op }) => op).join('+'), name: group.root.node.name, epilogue: epilogueText(expression) });
-  return out;
+  const results = [root, ...extras].map((value) => (blocked ? p.blocked(dtype, shape, 1, constant, p.haloWishes.get(value)) : p.plain(dtype, shape, constant)));
+  p.map(expression, views, results, { op: group.after.map(({ op }) => op).join('+'), name: root.node.name, epilogue: epilogueText(expression) });
+  extras.forEach((value, i) => p.views.set(value, results[1 + i]));
+  return results[0];
 }
 
 /**

@@ -13,7 +13,7 @@ export function lowerMatMul(p: Planner, group: Group): View {
   const node = group.anchor as Node;
   const [aValue, bValue] = node.inputs as readonly Value[];
   const g = matMulGeometry(node);
-  const after = expressionOf(group.after, group.root, node.outputs[0]);
+  const after = expressionOf(group.after, group.root, node.outputs[0], group.extras);
   // Both as stacks of matrices over one batch shape.
   const matrix = (value: Value, shape: readonly number[]): View => {
     const view = p.unblocked(value);
@@ -25,9 +25,14 @@ export function lowerMatMul(p: Planner, group: Group): View {
   const leafViews = after.leaves.slice(1).map((leaf) => broadcastView(p.unblocked(leaf), group.root.shape));
   const constant = [a, b, ...leafViews].every(({ storage }) => storage.constant);
   const whole = p.plain(group.root.dtype, group.root.shape, constant);
+  const extras = group.extras.map((value) => {
+    const view = p.plain(value.dtype, value.shape, constant);
+    p.views.set(value, view);
+    return view;
+  });
   if (sizeOf(group.root.shape) === 0) return whole;
   const asMatrix = (view: View): View => withMatrixAxes(view, aValue.shape.length === 1, bValue.shape.length === 1, g);
-  let views = [...leafViews, whole].map(asMatrix);
+  let views = [...leafViews, whole, ...extras].map(asMatrix);
   const dtype = aValue.dtype;
 
   if (dtype !== 'float32' && dtype !== 'float64') {
@@ -94,7 +99,7 @@ export function lowerMatMul(p: Planner, group: Group): View {
   };
   const { after: _, name: __, ...shapeOnly } = spec;
   const args = [aMatrix, packedB, ...views].map((view) => argument(view));
-  p.addStep(() => gemmKernel(p.isa, spec), `gemm|${JSON.stringify(shapeOnly)}|${expressionKey(after)}`, args, 1, {
+  p.addStep(() => gemmKernel(p.isa, spec), `gemm|${JSON.stringify(shapeOnly)}|${expressionKey(after)}`, args, after.results.length, {
     op: node.op,
     name: node.name,
     shapes: `${aValue.shape.join('x')}:${bValue.shape.join('x')}:${group.root.shape.join('x')}`,
