@@ -18,28 +18,30 @@ interface Weights {
   /** Of an LSTM's projection. */
   readonly hr?: Parameter;
 }
-/** One step, from the product of its inputs [N, gates * hidden]. */
-type Step = (fromInput: Tensor, state: State, weights: Weights) => State;
+/** One step, from the product of its inputs [N, gates * hidden]; `state` is null where it is 0. */
+type Step = (fromInput: Tensor, state: State | null, weights: Weights) => State;
 
-const fromHidden = (state: State, { hh, biasHh }: Weights): Tensor => state[0].linear(hh, biasHh);
+const plus = (a: Tensor, b: Tensor | null | undefined): Tensor => (b ? a.add(b) : a);
+/** What the hidden state adds; nothing has no product to be computed. */
+const fromHidden = (state: State | null, { hh, biasHh }: Weights): Tensor | null => (state ? state[0].linear(hh, biasHh) : biasHh);
 
 const steps = {
-  tanh: (fromInput, state, weights) => [fromInput.add(fromHidden(state, weights)).tanh()],
-  relu: (fromInput, state, weights) => [fromInput.add(fromHidden(state, weights)).relu()],
+  tanh: (fromInput, state, weights) => [plus(fromInput, fromHidden(state, weights)).tanh()],
+  relu: (fromInput, state, weights) => [plus(fromInput, fromHidden(state, weights)).relu()],
   // Gates in PyTorch's order: input, forget, cell, output.
   lstm: (fromInput, state, weights) => {
-    const [i, f, g, o] = fromInput.add(fromHidden(state, weights)).chunk(4, 1);
-    const cell = f.sigmoid().mul(state[1]).add(i.sigmoid().mul(g.tanh()));
+    const [i, f, g, o] = plus(fromInput, fromHidden(state, weights)).chunk(4, 1);
+    const cell = plus(i.sigmoid().mul(g.tanh()), state && f.sigmoid().mul(state[1]));
     const hidden = o.sigmoid().mul(cell.tanh());
     return [weights.hr ? hidden.linear(weights.hr) : hidden, cell];
   },
   // Reset, update, new; the reset gate is applied after the product, as PyTorch and cuDNN do.
   gru: (fromInput, state, weights) => {
     const [ri, zi, ni] = fromInput.chunk(3, 1);
-    const [rh, zh, nh] = fromHidden(state, weights).chunk(3, 1);
-    const [r, z] = [ri.add(rh).sigmoid(), zi.add(zh).sigmoid()];
-    const fresh = ni.add(r.mul(nh)).tanh();
-    return [fresh.add(z.mul(state[0].sub(fresh)))];
+    const [rh, zh, nh] = fromHidden(state, weights)?.chunk(3, -1) ?? [];
+    const [r, z] = [plus(ri, rh).sigmoid(), plus(zi, zh).sigmoid()];
+    const fresh = plus(ni, nh && r.mul(nh)).tanh();
+    return [fresh.add(z.mul(state ? state[0].sub(fresh) : fresh.neg()))];
   },
 } satisfies Readonly<Record<string, Step>>;
 
@@ -136,7 +138,8 @@ abstract class Recurrent extends Module {
     for (let layer = 0; layer < this.numLayers; layer++) {
       const outputs: Tensor[] = [];
       for (let direction = 0; direction < this.#directions; direction++) {
-        const first = widths.map((width, i) => initial?.[i].select(0, last.length) ?? zeros([batch, width], { dtype: x.dtype }));
+        // A weight that nothing is multiplied by would have no gradient at all.
+        const first = initial?.map((part) => part.select(0, last.length)) ?? (time > 1 ? null : widths.map((width) => zeros([batch, width], { dtype: x.dtype })));
         const result = this.#runLayer(x, first, this.#weights(layer, direction), direction === 1, active);
         outputs.push(result.output);
         last.push(result.state);
@@ -147,19 +150,19 @@ abstract class Recurrent extends Module {
     return { output: this.batchFirst ? x.transpose(0, 1) : x, state: widths.map((_, i) => stack(last.map((state) => state[i]))) };
   }
 
-  #runLayer(x: Tensor, first: State, weights: Weights, isReverse: boolean, active: readonly Tensor[] | undefined): { output: Tensor; state: State } {
+  #runLayer(x: Tensor, first: State | null, weights: Weights, isReverse: boolean, active: readonly Tensor[] | undefined): { output: Tensor; state: State } {
     const fromInputs = x.linear(weights.ih, weights.biasIh).unbind(0);
     const outputs = new Array<Tensor>(fromInputs.length);
-    let state = first;
+    let state: State | null = first;
     for (let i = 0; i < outputs.length; i++) {
       const t = isReverse ? outputs.length - 1 - i : i;
       const next = this.#step(fromInputs[t], state, weights);
       const before = state;
       // Past its end (before it, going backwards) a sequence stays as it is.
-      state = active ? next.map((part, j) => where(active[t], part, before[j])) : next;
+      state = active ? next.map((part, j) => where(active[t], part, before?.[j] ?? 0)) : next;
       outputs[t] = active ? where(active[t], next[0], 0) : next[0];
     }
-    return { output: stack(outputs), state };
+    return { output: stack(outputs), state: state! };
   }
 
   override extraRepr(): string {

@@ -10,6 +10,7 @@ import {
   hardSwish,
   mergeAffine,
   mergePads,
+  mergeSums,
   type Pass,
   runPasses,
 } from '../../../optimize/index.ts';
@@ -40,6 +41,8 @@ const passes: readonly Pass[] = [
   { name: 'decompose', run: (graph) => decompose(graph, runs, (node) => own[node.op]?.(node)) },
   { name: 'fold', run: foldConstants },
   { name: 'eliminate', run: eliminate },
+  { name: 'commonSubexpressions', run: commonSubexpressions },
+  { name: 'mergeSums', run: mergeSums },
   { name: 'commonSubexpressions', run: commonSubexpressions },
   { name: 'mergePads', run: mergePads },
   { name: 'hardSwish', run: hardSwish },
