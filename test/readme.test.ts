@@ -14,10 +14,11 @@ const sources: Readonly<Record<string, string>> = {
   "'../src/index.ts'": "'whetstone'",
   "'../src/formats/node.ts'": "'whetstone/formats/node'",
   "'../src/vision/node.ts'": "'whetstone/vision/node'",
+  "'../src/lab/index.ts'": "'whetstone/lab'",
   "'../src/zoo/index.ts'": "'whetstone/zoo'",
 };
 
-test.each(['examples/classify.ts', 'examples/graph.ts', 'examples/train.ts'])('%s is in the README as it is', (path) => {
+test.each(['examples/classify.ts', 'examples/graph.ts', 'examples/train.ts', 'examples/lab.ts'])('%s is in the README as it is', (path) => {
   let text = read(path).replace(/^\/\*\*.*?\*\/\n/s, '');
   for (const [source, name] of Object.entries(sources)) text = text.replaceAll(source, name);
   expect(blocks).toContain(text);

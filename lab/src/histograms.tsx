@@ -77,7 +77,7 @@ function Histogram({ series: { name, entries }, colour, ridges }: { series: Hist
     const by = { ArrowLeft: -1, ArrowUp: -1, ArrowRight: 1, ArrowDown: 1 }[event.key];
     if (by === undefined) return;
     event.preventDefault();
-    setIndex(Math.max(0, Math.min(entries.length - 1, (index ?? entries.length) + by)));
+    setIndex(Math.max(0, Math.min(entries.length - 1, (index ?? entries.length - 1) + by)));
   };
   const entry = entries[index ?? entries.length - 1];
   const [low, high] = extentOf(entries);

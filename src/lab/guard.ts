@@ -47,7 +47,7 @@ function same(a: string, b: string): boolean {
 }
 
 const page = (problem: string): string => `<!doctype html>
-<html lang="en"><meta charset="utf-8"><meta name="viewport" content="width=device-width"><meta name="color-scheme" content="light dark"><title>Whetstone lab</title>
+<html lang="en"><meta charset="utf-8"><meta name="viewport" content="width=device-width"><meta name="color-scheme" content="light dark"><link rel="icon" href="data:,"><title>Whetstone lab</title>
 <h1>Whetstone lab</h1>
 <p>${problem}</p>
 <p>Open the link that <code>whet lab</code> printed where it was started; it ends in <code>?token=...</code>. Or give the token here:</p>
