@@ -21,7 +21,7 @@ export interface LoadOptions {
   readonly offline?: boolean;
 }
 
-const isModel = (entry: ZooEntry): boolean => entry.format !== 'jpeg';
+const isModel = (entry: ZooEntry): boolean => entry.format === 'tfjs' || entry.format === 'onnx';
 const modelNames = (): string => Object.keys(zoo).filter((name) => isModel(zoo[name])).join(', ');
 
 /** @throws UsageError where there is neither an entry nor a file of this name; what fetching and reading throw. */

