@@ -1,8 +1,8 @@
 /** The README's example: a photo through ResNet-50. `npm run build`, then `node --experimental-strip-types` (Node 22) or a bundler. */
-import { compileModel, preprocess, topK } from '../src/index.ts';
-import { loadModelFile } from '../src/formats/node.ts';
-import { readImage } from '../src/vision/node.ts';
-import { zooGet } from '../src/zoo/index.ts';
+import { compileModel, preprocess, topK } from 'whetstone';
+import { loadModelFile } from 'whetstone/formats/node';
+import { readImage } from 'whetstone/vision/node';
+import { zooGet } from 'whetstone/zoo';
 
 const { path, labels, entry } = await zooGet('resnet50'); // fetched once; or any .onnx file of yours
 const model = compileModel(await loadModelFile(path));

@@ -1,7 +1,7 @@
 /** Training in Keras's manner: fit, evaluate, predict; with checkpoints that it goes on from when it was interrupted. */
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { accuracy, manualSeed, nn, rand, tensor } from '../src/index.ts';
+import { accuracy, manualSeed, nn, rand, tensor } from 'whetstone';
 import { checkpoints, progress } from '../src/train/node.ts';
 
 manualSeed(0);

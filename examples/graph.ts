@@ -1,5 +1,5 @@
 /** The README's second example: a graph of one's own, run and exported. */
-import { apply, compileModel, constant, exportOnnx, fromNumbers, type Graph, input } from '../src/index.ts';
+import { apply, compileModel, constant, exportOnnx, fromNumbers, type Graph, input } from 'whetstone';
 
 const x = input('x', 'float32', [1, 3]);
 const weights = constant(fromNumbers('float32', [3, 2], [1, 2, 3, 4, 5, 6]));

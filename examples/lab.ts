@@ -1,5 +1,5 @@
 /** What a training script logs, and `whet lab` shows. */
-import { openRun } from '../src/lab/index.ts';
+import { openRun } from 'whetstone/lab';
 
 const run = openRun('mnist', { config: { lr: 0.001 } }); // the run is a folder in runs/
 run.log({ 'loss/train': 0.3, 'loss/validation': 0.4 }, 1); // names that share what is before the slash share a plot

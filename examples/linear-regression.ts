@@ -1,5 +1,5 @@
 /** A line through noisy points, by gradient descent: expressions are lazy, each step is one compiled program. */
-import { manualSeed, noGrad, rand, randn, realize, tensor } from '../src/tensor/index.ts';
+import { manualSeed, noGrad, rand, randn, realize, tensor } from 'whetstone/tensor';
 
 manualSeed(1);
 const x = rand([200, 1]);

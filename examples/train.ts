@@ -1,5 +1,5 @@
 /** Training as in PyTorch: forward, backward and update are lazy, and each step runs as one compiled program. */
-import { nn, optim, tensor } from '../src/index.ts';
+import { nn, optim, tensor } from 'whetstone';
 
 const model = new nn.Sequential(new nn.Linear(2, 16), new nn.Tanh(), new nn.Linear(16, 1));
 const optimizer = new optim.Adam(model.parameters(), { lr: 0.05 });

@@ -84,6 +84,7 @@ export {
   type Anomaly,
   AnomalyError,
   compile,
+  configure,
   detectAnomaly,
   enableGrad,
   grad,

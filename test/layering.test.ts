@@ -78,6 +78,10 @@ describe('the linter', () => {
     ['lab/src/b.ts', 'node:fs', './c.ts'],
     ['src/index.ts', './zoo/index.ts', './engine/index.ts'],
     ['src/extra.ts', './formats/node.ts', './formats/index.ts'],
+    ['src/examples/a.ts', '../nn/index.ts', 'whetstone/nn'],
+    ['src/examples/b/c.ts', '../../index.ts', '../example.ts'],
+    ['src/examples/b/d.ts', 'commander', 'whetstone/data/node'],
+    ['src/cli/f.ts', '../examples/example.ts', '../examples/index.ts'],
     ['src/cli/a.ts', '../engine/index.ts', '../index.ts'],
     ['src/cli/b.ts', '../devices/cpu/index.ts', '../zoo/index.ts'],
     ['src/cli/c.ts', '../graph/node.ts', '../vision/node.ts'],
@@ -113,7 +117,7 @@ describe('the linter', () => {
 });
 
 describe('the browser', () => {
-  const nodeOnly = /^src\/(cli|zoo|lab(?!\/shared))\/|^src\/(formats|vision|data|train)\/node(\.ts$|\/)|\/testing\.ts$/;
+  const nodeOnly = /^src\/(cli|zoo|examples|lab(?!\/shared))\/|^src\/(formats|vision|data|train)\/node(\.ts$|\/)|\/testing\.ts$/;
   /** What a file imports, comments left out; a string that names a module but is no import (`builtin('node:fs')`) is no import. */
   const importsOf = (file: string): string[] => {
     const text = readFileSync(join(root, file), 'utf8').replace(/\/\*.*?\*\/|^\s*\/\/.*$/gms, '');

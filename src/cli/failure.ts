@@ -15,7 +15,7 @@ export class SomeFailed extends Error {
 }
 
 /** Errors whose message was written for people. Others are mistakes of ours, or of the system. */
-const knownErrors = /^(Usage|Graph|Format|Vision|Text|Zoo|Engine|Runtime|Plan|Lab|SomeFailed)/;
+const knownErrors = /^(Usage|Graph|Format|Vision|Text|Zoo|Engine|Runtime|Plan|Tensor|Module|Optim|Data|Train|Lab|SomeFailed)/;
 
 /** What the system's error codes mean. */
 const systemErrors: Readonly<Record<string, string>> = {

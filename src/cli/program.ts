@@ -9,10 +9,11 @@ import { addConvert } from './verbs/convert.ts';
 import { addDoctor } from './verbs/doctor.ts';
 import { addLab } from './verbs/lab.ts';
 import { addStart } from './verbs/start.ts';
+import { addTrain } from './verbs/train.ts';
 import { addZoo } from './verbs/zoo.ts';
 
 /** In the order that help lists them. */
-const verbs = [addStart, addClassify, addBench, addConvert, addLab, addZoo, addDoctor];
+const verbs = [addStart, addClassify, addTrain, addBench, addConvert, addLab, addZoo, addDoctor];
 
 function makeProgram(terminal: Terminal): Command {
   const program = new Command('whet')

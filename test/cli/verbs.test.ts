@@ -200,7 +200,7 @@ describe('zoo', () => {
 });
 
 describe('all verbs', () => {
-  test.each(['start', 'classify', 'bench', 'convert', 'doctor', 'zoo list', 'zoo info', 'zoo get'])('%s explains itself with an example', async (verb) => {
+  test.each(['start', 'classify', 'train', 'bench', 'convert', 'doctor', 'zoo list', 'zoo info', 'zoo get'])('%s explains itself with an example', async (verb) => {
     const { code, stdout } = await whet(...verb.split(' '), '--help');
     expect(code).toBe(0);
     expect(stdout).toContain('--json');

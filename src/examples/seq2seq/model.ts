@@ -1,6 +1,6 @@
 /** A GRU that reads a sequence, and a GRU that begins with the first one's last state and writes one. */
-import { Embedding, GRU, Linear, LogSoftmax, Module } from '../../src/nn/index.ts';
-import { cat, full, stack, type Tensor } from '../../src/tensor/index.ts';
+import { Embedding, GRU, Linear, LogSoftmax, Module } from 'whetstone/nn';
+import { cat, full, stack, type Tensor } from 'whetstone/tensor';
 
 const digits = 10;
 /** What the decoder is given before its first digit. */

@@ -1,9 +1,9 @@
 /** The task's data: digits 1-9 around one run of zeros, and the same with that run moved right by its own length; as CSV on disk. */
 import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { csvTensor, randomNumbers, TensorDataset } from '../../src/data/index.ts';
-import { readCsv } from '../../src/data/node.ts';
-import type { Tensor } from '../../src/tensor/index.ts';
+import { csvTensor, type Dataset, mapDataset, type Random, randomNumbers, shuffledIndices } from 'whetstone/data';
+import { readCsv } from 'whetstone/data/node';
+import { fromTypedArray, type Tensor } from 'whetstone/tensor';
 
 /** Digits in a sequence. */
 export const length = 10;
@@ -12,6 +12,8 @@ export interface Pair {
   readonly input: readonly number[];
   readonly target: readonly number[];
 }
+
+// ---- making them
 
 /** Each of them another input; the same for the same seed. */
 export function makePairs(count: number, seed: number): Pair[] {
@@ -35,18 +37,19 @@ const moveZeros = (digits: readonly number[], start: number, run: number): numbe
   ...digits.slice(start + 2 * run),
 ];
 
+// ---- on disk
+
 const namesOf = (letter: string): string[] => Array.from({ length }, (_, i) => `${letter}${i}`);
 const [inputNames, targetNames] = [namesOf('x'), namesOf('y')];
 
-export const toCsv = (pairs: readonly Pair[]): string =>
+const toCsv = (pairs: readonly Pair[]): string =>
   [[...inputNames, ...targetNames], ...pairs.map(({ input, target }) => [...input, ...target])].map((row) => `${row.join(',')}\n`).join('');
 
-export type Digits = TensorDataset<readonly [input: Tensor, target: Tensor]>;
-
-/** Inputs and targets, each int64 [pairs, length]. @throws DataError where the file is missing or not such a table */
-export async function readPairs(path: string): Promise<Digits> {
+/** @throws DataError where the file is missing or not such a table */
+export async function readPairs(path: string): Promise<Pair[]> {
   const table = await readCsv(path);
-  return new TensorDataset(csvTensor(table, inputNames).toLong(), csvTensor(table, targetNames).toLong());
+  const [inputs, targets] = [inputNames, targetNames].map((names) => csvTensor(table, names).tolist() as number[][]);
+  return inputs.map((input, i) => ({ input, target: targets[i] }));
 }
 
 /** Writes train.csv and valid.csv, without an input in common, into the folder; gives their paths. */
@@ -58,3 +61,29 @@ export async function writeFiles(folder: string, counts: { readonly train: numbe
   await writeFile(paths.valid, toCsv(pairs.slice(counts.train)));
   return paths;
 }
+
+// ---- on their way to the model
+
+/**
+ * Pairs whose digits 1-9 change places with each other, at random and anew each epoch. One that would come out as a pair that is
+ * validated on stays as it is: nothing of those is ever trained on.
+ */
+export function relabelled(pairs: Dataset<Pair>, valid: readonly Pair[], seed: number): Dataset<Pair> {
+  const kept = new Set(valid.map(({ input }) => input.join('')));
+  return mapDataset(pairs, (pair, random) => {
+    const changed = relabel(pair, random);
+    return kept.has(changed.input.join('')) ? pair : changed;
+  }, { seed });
+}
+
+function relabel({ input, target }: Pair, random: Random): Pair {
+  const digits = [0, ...shuffledIndices(9, random).map((digit) => 1 + digit)];
+  return { input: input.map((digit) => digits[digit]), target: target.map((digit) => digits[digit]) };
+}
+
+/** Inputs and targets, each int64 [pairs, length]. */
+export const collatePairs = (pairs: readonly Pair[]): readonly [input: Tensor, target: Tensor] => [
+  digitsOf(pairs.map(({ input }) => input)),
+  digitsOf(pairs.map(({ target }) => target)),
+];
+const digitsOf = (rows: readonly (readonly number[])[]): Tensor => fromTypedArray(BigInt64Array.from(rows.flat(), BigInt), [rows.length, length]);

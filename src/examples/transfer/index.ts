@@ -1,0 +1,126 @@
+/**
+ * Transfer learning: ResNet-50, trained on ImageNet, learns to tell classes of one's own apart from a few pictures of each. First a
+ * new head on features that are computed once, then the network's last stage along with it.
+ */
+import { mkdir } from 'node:fs/promises';
+import { join } from 'node:path';
+import { DataLoader } from 'whetstone/data';
+import { compileModel } from 'whetstone/engine';
+import { loadModelFile } from 'whetstone/formats/node';
+import { cutModel, type Model } from 'whetstone/graph';
+import { GraphModule, type Layer, Linear, Sequential } from 'whetstone/nn';
+import { Adam, CosineAnnealingLR } from 'whetstone/optim';
+import { manualSeed, type Tensor } from 'whetstone/tensor';
+import { accuracy, confusionMatrix, evaluate, fit, type History } from 'whetstone/train';
+import type { Recipe } from 'whetstone/vision';
+import { type Example, percent, type Setting, type Watch } from '../example.ts';
+import { confusionTable, rightOf } from '../terminal.ts';
+import { cifarPictures, folderPictures, type Pictures } from './data.ts';
+import { type Features, featuresOf } from './features.ts';
+import { writeConfusionPicture } from './picture.ts';
+
+export interface Config {
+  readonly summary: string;
+  /** Most pictures to train on, and to test on. */
+  readonly train: number;
+  readonly test: number;
+  /** Of the head alone. */
+  readonly headEpochs: number;
+  /** Of the last stage with the head; 0 leaves it as it is. */
+  readonly epochs: number;
+  /** Learning rates. What is pretrained needs a low one. */
+  readonly rates: { readonly head: number; readonly stage: number };
+}
+
+const small: Config = { summary: '2,000 pictures, a new head, then the last stage', train: 2_000, test: 500, headEpochs: 15, epochs: 2, rates: { head: 1e-3, stage: 5e-5 } };
+export const configs = {
+  small,
+  head: { ...small, summary: '2,000 pictures, a new head alone', epochs: 0 },
+} satisfies Record<string, Config>;
+
+/** A pretrained network, and where it is taken apart. */
+export interface Backbone {
+  readonly model: Model;
+  readonly recipe: Recipe;
+  /** The layer that the last stage begins after, and the one whose result the head is given. */
+  readonly stage: string;
+  readonly pooled: string;
+}
+
+export interface Outcome {
+  /** Top-1 on pictures never seen: with the new head alone, and in the end. */
+  readonly headAccuracy: number;
+  readonly accuracy: number;
+  readonly confusion: readonly (readonly number[])[];
+}
+
+export async function transferLearn({ model, recipe, stage, pooled }: Backbone, pictures: Pictures, config: Config, setting: Pick<Setting, 'seed' | 'watch' | 'progress' | 'compile'>): Promise<Outcome> {
+  const { seed, watch } = setting;
+  const confusionOf = async (network: Layer, test: Features): Promise<number[][]> =>
+    (await evaluate(network, test, { batchSize, metrics: { confusion: confusionMatrix(pictures.classes.length) } })).confusion;
+
+  // What stays as it is: run by the engine, once for each picture, up to where learning begins.
+  const frozen = compileModel(cutModel(model, { outputs: config.epochs > 0 ? [stage, pooled] : [pooled] }), 'cpu', setting.compile);
+  const done = setting.progress('features', pictures.train.length + pictures.test.length);
+  const train = await featuresOf(frozen, pictures.train, recipe, done);
+  const test = await featuresOf(frozen, pictures.test, recipe, (count) => done(pictures.train.length + count));
+  frozen.dispose();
+
+  manualSeed(seed);
+  const head = new Linear(train[pooled].shape[0], pictures.classes.length);
+  await learn(head, train[pooled], test[pooled], { lr: config.rates.head, epochs: config.headEpochs, seed }, watch('head'));
+  const first = await confusionOf(head, test[pooled]);
+  if (config.epochs === 0) return { headAccuracy: rightOf(first), accuracy: rightOf(first), confusion: first };
+
+  // What is left of the network, as a module; its normalisation keeps to ImageNet's statistics.
+  const network = new Sequential({ stage: new GraphModule(cutModel(model, { inputs: [stage], outputs: [pooled] })), head });
+  await learn(network, train[stage], test[stage], { lr: config.rates.stage, epochs: config.epochs, seed }, watch('stage'));
+  const confusion = await confusionOf(network, test[stage]);
+  return { headAccuracy: rightOf(first), accuracy: rightOf(confusion), confusion };
+}
+
+const batchSize = 16;
+
+function learn(network: Layer, train: Features, test: Features, { lr, epochs, seed }: { readonly lr: number; readonly epochs: number; readonly seed: number }, watching: Watch): Promise<History> {
+  return fit(network, new DataLoader(train, { batchSize, shuffle: true, seed, dropLast: train.length > batchSize }) as DataLoader<unknown, readonly [Tensor, Tensor]>, {
+    ...watching,
+    seed,
+    epochs,
+    optimizer: (parameters) => new Adam(parameters, { lr }),
+    schedule: (optimizer, { totalSteps }) => new CosineAnnealingLR(optimizer as Adam, { tMax: totalSteps }),
+    scheduleEvery: 'step',
+    loss: 'crossEntropy',
+    metrics: { accuracy: accuracy() },
+    validation: test,
+    batchSize,
+  });
+}
+
+export const transfer: Example = {
+  summary: 'ResNet-50 learns classes of its own: a new head, then the last stage',
+  configs,
+  async train(setting: Setting) {
+    const { data, seed, print, out } = setting;
+    const config: Config = configs[setting.config as keyof typeof configs];
+    const { path, entry } = await setting.fetch('resnet50');
+    const { recipe } = entry.input!;
+    const pictures = data ? await folderPictures(data, config, seed) : await cifarPictures((await setting.fetch('cifar10')).path, config);
+    // The network's own cut takes the middle; of pictures as small as CIFAR's all is wanted.
+    const { width, height } = recipe.fit as { width: number; height: number };
+    const backbone: Backbone = {
+      model: await loadModelFile(path),
+      recipe: data ? recipe : { ...recipe, fit: { mode: 'stretch', width, height } },
+      stage: 'activation_39',
+      pooled: 'avg_pool',
+    };
+    const outcome = await transferLearn(backbone, pictures, { ...config, epochs: setting.epochs ?? config.epochs }, setting);
+
+    for (const line of confusionTable(outcome.confusion, pictures.classes)) print(line);
+    const picture = join(out, 'confusion.png');
+    await mkdir(out, { recursive: true });
+    await writeConfusionPicture(picture, outcome.confusion, pictures.classes);
+    print(`\ntop-1 of ${pictures.test.length} pictures never seen: ${percent(outcome.headAccuracy)} with a new head, ${percent(outcome.accuracy)} in the end`);
+    print(picture);
+    return { ...outcome, classes: pictures.classes, picture };
+  },
+};
