@@ -83,13 +83,21 @@ describe('AveragePoolBackward', () => {
 });
 
 describe('MaxPoolBackward', () => {
-  test('adds up what goes to one place', () => {
-    const operands = [f64([1, 1, 4], [1, 2, 4, 8]), i64([1, 1, 4], [3, 0, 3, 4])];
-    expect(toNumbers(bothWays('MaxPoolBackward', operands, { shape: [1, 1, 5] }))).toEqual([2, 0, 0, 5, 8]);
+  const x = f64([1, 1, 5], [3, 1, 3, 3, 2]);
+  const y = f64([1, 1, 4], [3, 3, 3, 3]);
+  const dy = f64([1, 1, 4], [1, 2, 4, 8]);
+  test('adds up what goes to one place, the first of equal ones', () => {
+    expect(toNumbers(bothWays('MaxPoolBackward', [dy, x, y], { kernel_shape: [2] }))).toEqual([1, 0, 6, 8, 0]);
   });
 
-  test('wants places that there are', () => {
-    expect(() => run('MaxPoolBackward', [f64([1, 1, 1], [1]), i64([1, 1, 1], [5])], { shape: [1, 1, 5] })).toThrow('expected integers in [-5, 4], got 5');
+  test('a window that a dilation leads past every element', () => {
+    const attrs = { kernel_shape: [2], dilations: [4], strides: [1], pads: [2, 2] };
+    const wide = f64([1, 1, 1], [7]);
+    expect(toNumbers(bothWays('MaxPoolBackward', [wide, f64([1, 1, 1], [2]), f64([1, 1, 1], [-Infinity])], attrs))).toEqual([0]);
+  });
+
+  test('wants what the pooling read and gave', () => {
+    expect(() => run('MaxPoolBackward', [dy, x, f64([1, 1, 3], [1, 2, 3])], { kernel_shape: [2] })).toThrow('Y: expected shape [1,1,4], got float64[1,1,3]');
   });
 });
 

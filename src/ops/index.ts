@@ -35,6 +35,7 @@ export { broadcastShapes, broadcastStrides, constantInts, fromElements, normaliz
 export { type MatMulGeometry, matMulGeometry } from './matmul.ts';
 export { transposePerm } from './movement.ts';
 export { pointwiseOps } from './pointwise.ts';
+export { averageGeometry } from './pool-backward.ts';
 export { divisors as poolDivisors, poolCounts, type PoolGeometry, poolGeometry } from './pool.ts';
 export { philox, philoxCounters } from './random.ts';
 export { reducedAxes } from './reduce.ts';

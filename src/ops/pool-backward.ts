@@ -1,44 +1,51 @@
 /** Pooling backwards: the cotangents of what MaxPool and AveragePool read, as operators that devices may run. */
-import { apply, type Attrs, constant, defineOp, sizeOf, type TensorType, type Value } from '../graph/index.ts';
+import { apply, type Attrs, constant, defineOp, makeNode, opOf, sizeOf, type TensorType, type Value } from '../graph/index.ts';
 import { convBackwardData } from './conv-backward.ts';
-import { placeIn } from './gather.ts';
-import { windowWalker } from './geometry.ts';
+import { listAttr, windowWalker } from './geometry.ts';
 import { filled } from './gradient.ts';
-import { expectShape, fromElements, intsAttr, numbersOf, operand, reshape } from './helpers.ts';
+import { commonDType, expectShape, fromElements, intsAttr, numbersOf, operand, reshape } from './helpers.ts';
 import { divisors, type PoolGeometry, poolGeometry } from './pool.ts';
-import { mul } from './terms.ts';
+import { less, mul, where } from './terms.ts';
 
-/** Attribute `shape`: that of the pooling's input. */
+/** Attribute `shape` of AveragePoolBackward: that of the pooling's input. */
 const inputShape = (attrs: Attrs): readonly number[] => intsAttr(attrs, 'shape', undefined, 0);
 
-/** dX[i] = the sum of dY where indices are i, flat places in X. */
+/** dy, and the x and y of a MaxPool: each element of dY goes to the first of the largest in its window. Attributes as MaxPool's. */
 defineOp({
   name: 'MaxPoolBackward',
-  inputs: [2, 2],
+  inputs: [3, 3],
   infer(context) {
-    const dy = operand(context, 0, 'float', 'dY');
-    expectShape(operand(context, 1, 'index', 'indices'), dy.shape, 'indices');
-    return [{ dtype: dy.dtype, shape: inputShape(context.attrs) }];
+    const [dy, x, y] = ['dY', 'X', 'Y'].map((name, i) => operand(context, i, 'float', name));
+    commonDType([dy, x, y]);
+    const g = poolGeometry({ inputs: [x], attrs: context.attrs });
+    for (const [name, type] of [['dY', dy], ['Y', y]] as const) expectShape(type, [g.n, g.channels, ...g.outSpatial], name);
+    return [{ dtype: x.dtype, shape: x.shape }];
   },
-  evaluate([dy, indices], _attrs, [type]) {
+  evaluate([dy, x], attrs, [type]) {
+    const [, indices] = opOf('MaxPool').evaluate!([x], attrs, [dy!, { dtype: 'int64', shape: dy!.shape }]);
     const result = new Float64Array(sizeOf(type.shape));
-    const places = numbersOf(indices!);
     const values = numbersOf(dy!);
-    for (let i = 0; i < places.length; i++) result[placeIn(places[i], result.length)] += values[i];
+    Float64Array.from(numbersOf(indices)).forEach((place, i) => {
+      if (place >= 0) result[place] += values[i];
+    });
     return [fromElements(type, result)];
   },
-  decompose({ inputs, outputs: [dx] }) {
-    const [dy, indices] = inputs as Value[];
+  decompose({ inputs, outputs: [dx], attrs }) {
+    const [dy, x] = inputs as Value[];
     const count = sizeOf(dy.shape);
     const flat = filled({ dtype: dy.dtype, shape: [sizeOf(dx.shape)] }, 0);
     if (count === 0) return [reshape(flat, dx.shape)];
-    const sums = apply('ScatterElements', [flat, reshape(indices, [count]), reshape(dy, [count])], { axis: 0, reduction: 'add' });
+    const indices = makeNode('MaxPool', [x], attrs).outputs[1];
+    // A dilation may lead a window past every element; its index, -1, names no place.
+    const isDilated = (listAttr(attrs, 'dilations') ?? []).some((dilation) => dilation > 1);
+    const placed = isDilated ? where(less(indices, 0), 0, dy) : dy;
+    const sums = apply('ScatterElements', [flat, reshape(indices, [count]), reshape(placed, [count])], { axis: 0, reduction: 'add' });
     return [reshape(sums, dx.shape)];
   },
 });
 
 /** The geometry of the AveragePool whose input had the attribute's shape. */
-function averageGeometry(type: TensorType, attrs: Attrs): PoolGeometry {
+export function averageGeometry(type: TensorType, attrs: Attrs): PoolGeometry {
   const shape = inputShape(attrs);
   const g = poolGeometry({ inputs: [{ dtype: type.dtype, shape }], attrs });
   expectShape(type, [g.n, g.channels, ...g.outSpatial], 'dY');

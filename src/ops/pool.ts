@@ -6,7 +6,6 @@ import {
   formatType,
   GraphError,
   type InferContext,
-  makeNode,
   sizeOf,
   type TensorData,
   tensorData,
@@ -17,7 +16,7 @@ import {
 import { contextOf, type OpSource } from './context.ts';
 import { kernelExtent, listAttr, type Window, windowAttrs, windowCounts, windowGeometry, windowWalker } from './geometry.ts';
 import { flagAttr, fromElements, int64s, intAttr, intRange, isFloat, numbersOf, operand } from './helpers.ts';
-import { abs, less, mul, pow, where } from './terms.ts';
+import { abs, mul, pow } from './terms.ts';
 
 export interface PoolGeometry extends Window {
   readonly n: number;
@@ -123,13 +122,8 @@ defineOp({
     }
     return [fromElements(type, result), tensorData('int64', indicesType.shape, indices)];
   },
-  gradient({ inputs: [x], attrs, outputs }, [dy]) {
-    const isRowMajor = intAttr(attrs, 'storage_order', 0) === 0;
-    const indices = isRowMajor ? outputs[1] : makeNode('MaxPool', [x], { ...attrs, storage_order: 0 }).outputs[1];
-    // A dilation may lead a window past every element; its index, -1, names no place.
-    const isDilated = (listAttr(attrs, 'dilations') ?? []).some((dilation) => dilation > 1);
-    const placed = isDilated ? where(less(indices, 0), 0, dy!) : dy!;
-    return [apply('MaxPoolBackward', [placed, indices], { shape: [...x!.shape] })];
+  gradient({ inputs: [x], attrs: { storage_order: _order, ...attrs }, outputs: [y] }, [dy]) {
+    return [apply('MaxPoolBackward', [dy!, x, y], attrs)];
   },
 });
 

@@ -271,7 +271,7 @@ const table: Readonly<Record<string, readonly Row[]>> = {
     [[x(2, 4, 5), x(2, 2, 3)], { kernel_shape: [2], strides: [2], dilations: [1], pads: [1], group: 2 }],
     [[x(1, 1, 4, 4), x(1, 2, 2, 3)], { kernel_shape: [2, 2], strides: [2, 1], dilations: [1, 2], pads: [0, 1] }],
   ],
-  MaxPoolBackward: [[[x(1, 1, 3), indices([1, 1, 3], [2, 0, 2])], { shape: [1, 1, 4] }]],
+  MaxPoolBackward: [[[x(1, 1, 3), spread(1, 1, 4), x(1, 1, 3)], { kernel_shape: [2] }]],
   AveragePoolBackward: [[[x(1, 2, 2, 2)], { kernel_shape: [3, 2], pads: [1, 0, 1, 1], strides: [3, 2], shape: [1, 2, 4, 3] }]],
 
   SoftmaxCrossEntropyLoss: [

@@ -11,6 +11,7 @@ export type { StridedOperand } from './nest.ts';
 export { philoxKernel, type PhiloxSpec } from './philox.ts';
 export { type IndexDType, placesKernel, type PlacesSpec } from './places.ts';
 export { canEmit, canVectorise, emittableOps } from './pointwise/index.ts';
+export { poolBackwardKernel, type PoolBackwardSpec } from './pool-backward.ts';
 export { reduceKernel, type ReduceSpec, type Reduction } from './reduce.ts';
 export { scanKernel, scanLines, type ScanSpec } from './scan.ts';
 export { takeKernel, type TakeSpec } from './take.ts';

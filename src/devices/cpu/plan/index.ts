@@ -14,6 +14,7 @@ import { lowerConvTranspose, transposedHalo } from './lower/conv-transpose.ts';
 import { lowerMatMul } from './lower/matmul.ts';
 import { moveOps, padHalo, viewOps } from './lower/movement.ts';
 import { lowerPool, lowerPoolIndices, poolFill } from './lower/pool.ts';
+import { lowerPoolBackward } from './lower/pool-backward.ts';
 import { lowerReduce } from './lower/reduce.ts';
 import { type Halo, type PlannedStep, Planner } from './planner.ts';
 import { prepare, runs } from './prepare.ts';
@@ -43,6 +44,8 @@ const anchored: Readonly<Record<string, (p: Planner, group: Group) => View>> = {
   MatMul: lowerMatMul,
   MaxPool: lowerPool,
   AveragePool: lowerPool,
+  MaxPoolBackward: lowerPoolBackward,
+  AveragePoolBackward: lowerPoolBackward,
   ReduceSum: lowerReduce,
   ReduceMean: lowerReduce,
   ReduceMax: lowerReduce,

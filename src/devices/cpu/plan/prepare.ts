@@ -19,6 +19,7 @@ import { anchorRules } from './fuse.ts';
 import { hasPhases } from './lower/conv-transpose.ts';
 import { channelOps, hasChannelSums } from './lower/channel-sums.ts';
 import { convWeightsKind } from './lower/conv-weights.ts';
+import { hasPoolBackward } from './lower/pool-backward.ts';
 import { moveOps, viewOps } from './lower/movement.ts';
 
 export const isNative = (op: string): boolean =>
@@ -28,6 +29,7 @@ export const isNative = (op: string): boolean =>
 export function runs(node: Node): boolean {
   if (emittableOps.has(node.op)) return canEmit(node);
   if (node.op in channelOps) return hasChannelSums(node);
+  if (node.op === 'MaxPoolBackward' || node.op === 'AveragePoolBackward') return hasPoolBackward(node);
   if (node.op === 'ConvBackwardWeights') return convWeightsKind(node) !== undefined;
   const isHalf = (value: Value | null) => value?.dtype === 'float16' || value?.dtype === 'bfloat16';
   return isNative(node.op) && !(node.op in anchorRules && [...node.inputs, ...node.outputs].some(isHalf));

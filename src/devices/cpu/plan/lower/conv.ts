@@ -52,7 +52,7 @@ export function lowerConv(p: Planner, group: Group): View {
 }
 
 /** Leaves and result of what is fused after a convolution, or a part of them, as operands over [image, block, line, column, lane]. */
-function blockedOperand(p: Planner, view: View, shape: Shape, part: DirectConv['part'], name: string): { view: View; operand: StridedOperand } {
+export function blockedOperand(p: Planner, view: View, shape: Shape, part: DirectConv['part'], name: string): { view: View; operand: StridedOperand } {
   const channel = view.shape.length - (shape.length - 1);
   const perChannel = channel >= 0 && view.shape[channel] !== 1;
   const placed = perChannel ? p.blockedView(view, channel, name) : view.block ? p.blockedView(view, view.block.axis, name) : view;
