@@ -2,7 +2,7 @@
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { accuracy, manualSeed, nn, rand, tensor } from 'whetstone';
-import { checkpoints, progress } from '../src/train/node.ts';
+import { checkpoints, progress } from 'whetstone/train/node';
 
 manualSeed(0);
 const x = rand([2000, 2]);

@@ -1,8 +1,9 @@
 /** The README tells the truth: its examples are files that compile, its commands and variables exist, its links lead somewhere. */
-import { existsSync, readdirSync, readFileSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { expect, test } from 'vitest';
+import { expect, test, vi } from 'vitest';
 import { whet } from './support/whet.ts';
 
 const root = join(dirname(fileURLToPath(import.meta.url)), '..');
@@ -10,7 +11,7 @@ const read = (path: string): string => readFileSync(join(root, path), 'utf8');
 const readme = read('README.md');
 const blocks = [...readme.matchAll(/```ts\n(.*?)```/gs)].map(([, code]) => code);
 
-test.each(['examples/classify.ts', 'examples/graph.ts', 'examples/train.ts', 'examples/lab.ts'])('%s is in the README as it is', (path) => {
+test.each(['examples/classify.ts', 'examples/graph.ts', 'examples/train.ts', 'examples/fit.ts', 'examples/lab.ts'])('%s is in the README as it is', (path) => {
   expect(blocks).toContain(read(path).replace(/^\/\*\*.*?\*\/\n/s, ''));
 });
 
@@ -38,6 +39,31 @@ test('the training example learns', async () => {
   }
   expect(losses).toHaveLength(4);
   expect(losses[3]).toBeLessThan(1e-3);
+});
+
+test('the example of fit learns, and goes on when it is run again', async () => {
+  const folder = join(tmpdir(), 'whetstone-squares');
+  rmSync(folder, { recursive: true, force: true });
+  const printed: unknown[] = [];
+  const log = vi.spyOn(console, 'log').mockImplementation((value: unknown) => void printed.push(value));
+  const said: string[] = [];
+  const note = vi.spyOn(process.stderr, 'write').mockImplementation((text) => !!said.push(String(text)));
+  try {
+    await import('../examples/fit.ts');
+    vi.resetModules();
+    await import('../examples/fit.ts');
+  } finally {
+    log.mockRestore();
+    note.mockRestore();
+    rmSync(folder, { recursive: true, force: true });
+  }
+  const [accuracy, worth, answers] = printed;
+  expect(accuracy).toBeGreaterThan(0.93);
+  expect(worth).toMatchObject({ accuracy });
+  expect(answers).toMatch(/\[0, 1\]/);
+  expect(printed.slice(3)).toEqual([accuracy, worth, answers]);
+  expect(said.filter((line) => line.startsWith('epoch'))).toHaveLength(15);
+  expect(said.at(-1)).toMatch(/goes on after update 375/);
 });
 
 test('it opens with the two commands', () => {

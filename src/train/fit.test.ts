@@ -273,8 +273,8 @@ test('writes to a recorder, and is not changed by it', async () => {
     histogram: (name, values, step) => histograms.push([name, values.length, step]),
   };
   expect(await trained(recorder)).toEqual(await trained());
-  const train = 'loss/train accuracy/train learning-rate step-ms gradient-norm';
-  const held = 'loss/validation accuracy/validation';
+  const train = 'epoch loss/train accuracy/train learning-rate step-ms gradient-norm';
+  const held = 'epoch loss/validation accuracy/validation';
   expect(logs).toEqual([[train, 4], [train, 8], [held, 8], [train, 12], [train, 16], [held, 16]]);
   const names = ['0.weight', '0.bias', '3.weight', '3.bias'];
   const sizes = [64, 32, 64, 2];

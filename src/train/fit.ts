@@ -156,7 +156,7 @@ export async function fit<D extends TrainData, M extends Metrics = Metrics>(mode
     const updated = async (): Promise<void> => {
       waiting = 0;
       steps++;
-      entries?.after(steps, rate());
+      entries?.after(steps, epoch + (batches.length ? batch / batches.length : 0), rate());
       if (scheduleEvery === 'step') schedule?.step(totals.loss / totals.items);
       await tell('onStep', progress(() => totals.values('train')));
       if (signal?.aborted) stopped ??= 'it was told to';
@@ -197,7 +197,7 @@ export async function fit<D extends TrainData, M extends Metrics = Metrics>(mode
     if (validation && ((epoch + 1) % validateEvery === 0 || epoch + 1 === epochs)) {
       const held = (await evaluateBatches(model, validation, evaluateStep!, metrics)).values('validation');
       Object.assign(values, held);
-      recorder?.log(held, steps);
+      recorder?.log({ epoch: epoch + 1, ...held }, steps);
     }
     if (histograms && (epoch + 1) % histograms.every === 0) {
       recordWeights(recorder!, model, steps);

@@ -10,8 +10,8 @@ import { Totals } from './totals.ts';
 export interface Entries {
   /** An update that took so long. */
   add(measured: Measured, items: number, ms: number): void;
-  /** After update `step`: writes when it is time. */
-  after(step: number, rate: number): void;
+  /** After update `step`, so many epochs from the start: writes when it is time. */
+  after(step: number, epochs: number, rate: number): void;
 }
 
 export function recordEntries(recorder: Recorder, metrics: Metrics, every: number): Entries {
@@ -23,11 +23,11 @@ export function recordEntries(recorder: Recorder, metrics: Metrics, every: numbe
       ms += took;
       if (measured.gradientNorm !== undefined) norm = measured.gradientNorm;
     },
-    after(step, rate) {
+    after(step, epochs, rate) {
       updates++;
       if (step % every !== 0) return;
       const gradient: Record<string, number> = Number.isNaN(norm) ? {} : { 'gradient-norm': norm };
-      recorder.log({ ...totals.values('train'), 'learning-rate': rate, 'step-ms': ms / updates, ...gradient }, step);
+      recorder.log({ epoch: epochs, ...totals.values('train'), 'learning-rate': rate, 'step-ms': ms / updates, ...gradient }, step);
       totals = new Totals(metrics);
       [ms, norm, updates] = [0, NaN, 0];
     },

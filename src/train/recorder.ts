@@ -8,9 +8,9 @@ export interface RecordedImage {
 }
 
 /**
- * Names that `fit` writes: `loss/train`, `loss/validation`, a metric's name in place of `loss`, `learning-rate`, `step-ms`,
- * `gradient-norm` where gradients are clipped; histograms `weights/PARAMETER` and `gradients/PARAMETER`. A run that is resumed
- * writes the steps since its checkpoint again.
+ * Names that `fit` writes: `epoch` (with its fraction), `loss/train`, `loss/validation`, a metric's name in place of `loss`,
+ * `learning-rate`, `step-ms`, `gradient-norm` where gradients are clipped; histograms `weights/PARAMETER` and
+ * `gradients/PARAMETER`. A run that is resumed writes the steps since its checkpoint again.
  */
 export interface Recorder {
   log(values: Record<string, number>, step: number): void;

@@ -171,7 +171,8 @@ export function makeAccumulation<B>(options: TrainStepOptions<B>): { readonly ad
     },
     update() {
       const results = update(fromTypedArray(Float32Array.of(count), []));
-      realize(...Object.values(results), ...params);
+      // Of a compiled step they are there, in place.
+      if (manner === 'plain') realize(...Object.values(results), ...params);
       count = 0;
       return { gradientNorm: results.norm?.item() };
     },
