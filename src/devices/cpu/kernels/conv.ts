@@ -277,20 +277,16 @@ export function convKernel(isa: Isa, spec: ConvSpec, tiling: ConvTiling): Tasked
     pointers.forEach((p, i) => b.advance(p, lines * bytes(i, 2) + columns * bytes(i, 3)));
   };
 
-  /** Of a single line, tiles of equal width are a loop. */
+  /** Of a single line, tiles of equal width are a loop: the wide ones, then those that are one pixel narrower. */
   const emitUnit = (lines: number) => {
     const tiles = tilesOf(lines, width, tiling.rows);
     if (lines > 1) return tiles.forEach(emitTile);
     const counts = tiles.map(([run]) => run.count);
-    for (let at = 0; at < counts.length; ) {
-      let same = 1;
-      while (counts[at + same] === counts[at]) same++;
-      const columns = counts[at];
-      b.loop(same, () => {
+    for (const columns of new Set(counts.sort((one, other) => other - one))) {
+      b.loop(counts.filter((count) => count === columns).length, () => {
         emitColumns(columns);
         move(0, columns);
       });
-      at += same;
     }
     move(0, -width);
   };
