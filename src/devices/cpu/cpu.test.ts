@@ -110,6 +110,8 @@ const convolutions: Record<string, DeviceCase> = {
   'depthwise, partial blocks': conv([2, 24, 9, 9], [24, 1, 3, 3], { group: 24, ...same(2) }),
   'depthwise, less than a block, bias': constantConv([2, 8, 6, 6], [8, 1, 3, 3], 8, { bias: true }),
   'depthwise 5x5, strides': conv([1, 16, 12, 9], [16, 1, 5, 5], { group: 16, pads: [2, 2, 2, 2], strides: [2, 1] }),
+  'depthwise, taps in parts, dilated, many widths of tiles': conv([2, 40, 11, 39], [40, 1, 3, 7], { group: 40, pads: [2, 3, 2, 9], dilations: [2, 2] }),
+  'depthwise along a line': conv([2, 20, 70], [20, 1, 6], { group: 20, strides: [3] }),
   'depthwise on odd widths': conv([1, 16, 6, 5], [16, 1, 3, 3], { group: 16 }),
   'Conv by denormal weights beside others': {
     inputs: [random([1, 16, 6, 6])],

@@ -67,6 +67,15 @@ export function mostRows(isa: Isa, vectors: number): number {
   return rows;
 }
 
+/** Widths as equal as can be, none above `most`. */
+export function evenParts(total: number, most: number): [number, number][] {
+  const parts = Math.ceil(total / most);
+  return Array.from({ length: parts }, (_, i) => {
+    const from = Math.floor((i * total) / parts);
+    return [from, Math.floor(((i + 1) * total) / parts) - from];
+  });
+}
+
 /** Merges loops that the rows walk as one; drops those of one round. */
 export function mergeTerms(axes: readonly TermAxis[]): TermAxis[] {
   const merged: TermAxis[] = [];

@@ -7,7 +7,7 @@
  * block has only the channels that exist.
  */
 import { type Int, type Isa, KernelBuilder, lanesOf, type Vec } from '../codegen/index.ts';
-import { emitAccumulators, emitContraction, finishVectors, mostRows, registersOf, type TermAxis, type Tile } from './contract.ts';
+import { emitAccumulators, emitContraction, evenParts, finishVectors, mostRows, registersOf, type TermAxis, type Tile } from './contract.ts';
 import { emitExpression, emitLeaf, type Expression, expressionLength } from './expression.ts';
 import type { TaskedKernel } from './map.ts';
 import { bytesOf, fewTasks, loadArguments, maxTasks, type StridedOperand } from './nest.ts';
@@ -70,15 +70,6 @@ const linesBytes = 256 * 1024;
 
 /** Instructions that expressions of a tile may come to before they are written as a loop: code costs time to make and to fetch. */
 const longExpression = 300;
-
-/** Widths as equal as can be, none above `most`. */
-function evenParts(total: number, most: number): [number, number][] {
-  const parts = Math.ceil(total / most);
-  return Array.from({ length: parts }, (_, i) => {
-    const from = Math.floor((i * total) / parts);
-    return [from, Math.floor(((i + 1) * total) / parts) - from];
-  });
-}
 
 /** Pixels side by side in one line of a unit. */
 interface Run {

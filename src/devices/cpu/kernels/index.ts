@@ -4,6 +4,7 @@ export { fits, mostRows, type TileShape } from './contract.ts';
 export { type BlockedStrides, channelSumsKernel, type ChannelSumsSpec } from './channel-sums.ts';
 export { blockChannels, convKernel, type ConvSpec, type ConvTiling, tileConv } from './conv.ts';
 export { convWeightsKernel, convWeightsSize, type ConvWeightsSpec, tileConvWeights } from './conv-weights.ts';
+export { depthwiseKernel, type DepthwiseSpec } from './depthwise.ts';
 export { type Expression, identity, scalarOf } from './expression.ts';
 export { blocksOfK, gemmKernel, type GemmSpec, tileGemm } from './gemm.ts';
 export { mapKernel, type MapSpec, type TaskedKernel } from './map.ts';

@@ -1,7 +1,7 @@
 /**
  * reduce: results over kept axes, each an expression of a sum (mean, product, extremum) over reduced axes of an expression
- * of the operands. Reductions, pooling (the window's axes are reduced, its overlapping view is only strides), depthwise
- * convolution (a product summed over the window) and the halves of softmax and normalisation are all this.
+ * of the operands. Reductions, pooling (the window's axes are reduced, its overlapping view is only strides), odd
+ * convolutions (a product summed over the window) and the halves of softmax and normalisation are all this.
  *
  * Sums are blocked: at most 256 terms go into an accumulator before that goes into the next one, so the error grows with the
  * logarithm of the length (N. J. Higham, "The accuracy of floating point summation", SIAM J. Sci. Comput. 14, 1993).
@@ -134,7 +134,7 @@ export function reduceKernel(isa: Isa, given: ReduceSpec): TaskedKernel {
     });
   };
   const termOf = (inputs: readonly Lane[]): Lane => emitExpression(b, mode, before, inputs)[0];
-  /** A sum of products is multiply-adds: depthwise convolutions, and whatever has no better kernel. */
+  /** A sum of products is multiply-adds: convolutions and products that have no better kernel. */
   const isProduct = (operation === 'sum' || operation === 'mean') && before.leaves.length === 2 && before.nodes.length === 1 && before.nodes[0].op === 'Mul';
   const addTerm = (into: Lane, inputs: readonly Lane[]): void => {
     const [x, y] = inputs;

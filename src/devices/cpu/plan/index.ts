@@ -11,6 +11,7 @@ import { channelSeconds } from './lower/channel-sums.ts';
 import { convKind, haloOf, lowerConv } from './lower/conv.ts';
 import { convWeightsHalo, lowerConvWeights } from './lower/conv-weights.ts';
 import { lowerConvTranspose, transposedHalo } from './lower/conv-transpose.ts';
+import { lowerDepthwise } from './lower/depthwise.ts';
 import { lowerMatMul } from './lower/matmul.ts';
 import { moveOps, padHalo, viewOps } from './lower/movement.ts';
 import { lowerPool, lowerPoolIndices, poolFill } from './lower/pool.ts';
@@ -38,7 +39,7 @@ export interface Plan {
 
 /** Groups with an anchor, by its operator. */
 const anchored: Readonly<Record<string, (p: Planner, group: Group) => View>> = {
-  Conv: lowerConv,
+  Conv: (p, group) => (convKind(group.anchor as Node) === 'depthwise' ? lowerDepthwise(p, group) : lowerConv(p, group)),
   ConvTranspose: lowerConvTranspose,
   ConvBackwardWeights: lowerConvWeights,
   MatMul: lowerMatMul,

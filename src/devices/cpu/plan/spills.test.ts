@@ -23,9 +23,10 @@ function product(m: number, k: number, n: number): Graph {
   return graph(x, apply('Relu', [apply('Add', [apply('MatMul', [x, weights(k, n)]), weights(n)])]));
 }
 
-function depthwise(channels: number, size: number): Graph {
+function depthwise(channels: number, size: number, kernel = 3, stride = 1): Graph {
   const x = input('x', 'float32', [1, channels, size, size]);
-  return graph(x, apply('HardSwish', [apply('Conv', [x, weights(channels, 1, 3, 3)], { group: channels, pads: [1, 1, 1, 1] })]));
+  const pads = new Array<number>(4).fill((kernel - 1) / 2);
+  return graph(x, apply('HardSwish', [apply('Conv', [x, weights(channels, 1, kernel, kernel)], { group: channels, pads, strides: [stride, stride] })]));
 }
 
 /** The weights' cotangent of a convolution. */
@@ -45,6 +46,7 @@ const hot: Readonly<Record<string, Graph>> = {
   'a product of many rows': product(256, 256, 256),
   'a product of one row': product(1, 512, 1000),
   depthwise: depthwise(96, 28),
+  'depthwise, 7x7 by two': depthwise(96, 28, 7, 2),
   'weights of 3x3': backwards(64, 28, 3),
   'weights of 3x3 at stride 2': backwards(64, 28, 3, 2),
   'weights of 1x1': backwards(256, 14, 1),

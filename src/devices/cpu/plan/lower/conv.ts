@@ -1,6 +1,6 @@
 /**
- * Convolutions (a bias is a fused addition by now): direct in blocked layout (float32, up to two spatial axes), depthwise as a
- * reduction over the window, and everything else (float64, three axes, odd groups) as a sum of products over a strided view
+ * Convolutions (a bias is a fused addition by now): direct in blocked layout (float32, up to two spatial axes), depthwise in
+ * depthwise.ts, and everything else (float64, three axes, odd groups) as a sum of products over a strided view
  * of the padded input.
  */
 import { apply, constant, input, type Node, type Shape, type Value, zeros } from '../../../../graph/index.ts';
@@ -10,7 +10,7 @@ import { blockChannels, convKernel, type ConvSpec, type Expression, type Strided
 import { expressionOf, type Group } from '../fuse.ts';
 import { epilogueText, expressionKey } from '../key.ts';
 import { argument, type Halo, kernelName, type Planner } from '../planner.ts';
-import { atPadding, broadcastView, reshapeView, sliceView, type View, windowView } from '../view.ts';
+import { atPadding, broadcastView, sliceView, type View, windowView } from '../view.ts';
 import { lowerReduction } from './reduce.ts';
 
 /** What the window reads beyond the input on either side; less than the pads where the stride leaves some out. */
@@ -43,12 +43,12 @@ export function convKind(node: Node): ConvKind {
   return isConstant(w) ? 'direct' : 'generic';
 }
 
+/** Any convolution but a depthwise one. */
 export function lowerConv(p: Planner, group: Group): View {
   const node = group.anchor as Node;
   const kind = convKind(node);
   if (kind === 'generic') return lowerGeneric(p, group, convGeometry(node));
-  if (kind === 'depthwise') return lowerDepthwise(p, group, convGeometry(node));
-  return lowerDirect(p, group, kind);
+  return lowerDirect(p, group, kind === 'image' ? 'image' : 'direct');
 }
 
 /** Leaves and result of what is fused after a convolution, or a part of them, as operands over [image, block, line, column, lane]. */
@@ -212,29 +212,6 @@ function mergeGroups(node: Node): { geometry: ConvGeometry; weights: (p: Planner
 export function overChannels(p: Planner, view: View, shape: Shape, name: string): View {
   const wide = broadcastView(view, shape);
   return wide.block && wide.block.axis !== 1 ? broadcastView(p.contiguousView(view, name), shape) : wide;
-}
-
-/** One vector holds 16 channels of a pixel; the window is summed over products with the channels' weights. */
-function lowerDepthwise(p: Planner, group: Group, g: ConvGeometry): View {
-  const node = group.anchor as Node;
-  const [x, w] = node.inputs as readonly Value[];
-  const name = node.name;
-  const shape = group.root.shape;
-  const padded = atPadding(p.blockedView(p.view(x), 1, name, haloOf(g)), g.padsBegin);
-  const windows = windowView(padded, g.outSpatial, g);
-  const plain = reshapeView(p.contiguous(w), [g.outChannels, ...g.kernel]) as View;
-  const weights = p.blocked('float32', plain.shape, 0, plain.storage.constant);
-  p.pack(plain, weights, 'PackWeights', name);
-  const rank = g.kernel.length;
-  // Over [n, c, ...out, ...kernel]: the channel axis is the blocked one.
-  const weightWindows: View = {
-    ...weights,
-    shape: windows.shape,
-    strides: [0, weights.strides[0], ...new Array<number>(rank).fill(0), ...weights.strides.slice(1)],
-    block: { axis: 1, stride: (weights.block as { stride: number }).stride },
-  };
-  const out = p.blocked('float32', shape, 1, false, p.haloWishes.get(group.root));
-  return sumOfProducts(p, group, windows, weightWindows, out, 2 + rank, (view) => overChannels(p, view, shape, name));
 }
 
 /** Any convolution, by strides: group by group where there are several. */
