@@ -1,8 +1,10 @@
 // @ts-check
 /** Holds a contest: processes opened, rounds alternating, rows made of what they took. */
-import { Remote } from './remote.mjs';
+import { pytorch } from './pytorch/index.mjs';
+import { nodeOf } from './nodes.mjs';
+import { forkRemote, spawnRemote } from './remote.mjs';
 import { difference, median, pairedRatio, summarise } from './statistics.mjs';
-import { works } from './works.mjs';
+import { titleOf, works } from './works.mjs';
 
 /**
  * @typedef {import('./types.ts').Contest} Contest
@@ -15,6 +17,8 @@ import { works } from './works.mjs';
 
 /** Outputs may differ by this part of their scale. One library gives the same for any number of threads. */
 const tolerance = 1e-4;
+/** Losses of the first steps of training may: each step carries the differences of those before it on. */
+const lossTolerance = 1e-3;
 
 /** Processor time of contestants that have ended, in milliseconds: what they used, nobody else did. */
 export const used = { ms: 0 };
@@ -38,7 +42,7 @@ class Contestant {
   constructor(entry) {
     this.entry = entry;
     this.name = `${entry.backend}, ${entry.threads} ${entry.threads === 1 ? 'thread' : 'threads'}`;
-    this.remote = new Remote('contestant.mjs');
+    this.remote = entry.backend === 'pytorch' ? spawnRemote(pytorch()) : forkRemote('contestant.mjs', entry.node);
     /** @type {number[][]} */
     this.rounds = [];
     /** @type {import('./types.ts').Outputs} */
@@ -46,10 +50,15 @@ class Contestant {
     /** @type {string | undefined} */
     this.failure = undefined;
     this.restless = false;
+    this.note = '';
   }
 
-  /** @param {ModelFile} model @param {'file' | 'memory'} [from] @returns {Promise<import('./types.ts').Opened>} */
-  open = (model, from = 'file') => this.remote.ask('open', { ...this.entry, model, from });
+  /** @param {ModelFile} model @param {'file' | 'memory'} [from] @param {number} [tuneMs] @returns {Promise<import('./types.ts').Opened>} */
+  async open(model, from = 'file', tuneMs = 0) {
+    const opened = await this.remote.ask('open', { ...this.entry, model, from, tuneMs });
+    this.note = opened.note;
+    return opened;
+  }
 
   /** @param {import('./types.ts').RoundRequest} request @returns {Promise<import('./types.ts').Round>} */
   round = (request) => this.remote.ask('round', request);
@@ -83,7 +92,7 @@ async function speed(contest, model, pace, seconds) {
   try {
     for (const contestant of all) {
       await contestant.attempt(async () => {
-        await contestant.open(model);
+        await contestant.open(model, 'file', pace.tuneMs);
         // Engines compile hot code anew while it runs; nothing of that is to be timed.
         await contestant.round({ ms: pace.warmMs, minIterations: 1 });
       });
@@ -118,7 +127,8 @@ function speedRow(contest, comparison, ours, theirs) {
   const perSecond = (/** @type {import('./types.ts').Side | undefined} */ side) => (1000 * amount) / (side?.median ?? NaN);
   const outputsAreKnown = comparison.section !== 'peak';
   const apart = outputsAreKnown ? difference(ours.outputs, theirs.outputs) : undefined;
-  const limit = ours.entry.backend === theirs.entry.backend ? 0 : tolerance;
+  const isTraining = works[contest.work].part === 'training';
+  const limit = ours.entry.backend === theirs.entry.backend ? 0 : isTraining ? lossTolerance : tolerance;
   const isWrong = apart !== undefined && apart > limit;
   return {
     ...row,
@@ -126,7 +136,8 @@ function speedRow(contest, comparison, ours, theirs) {
     difference: apart,
     verdict: isWrong ? 'wrong' : row.verdict,
     notes: [
-      ...(isWrong ? [`the outputs differ by ${apart.toExponential(1)} of their scale, ${limit.toExponential(0)} is allowed`] : []),
+      ...(isWrong ? [`the ${isTraining ? 'losses of the first steps' : 'outputs'} differ by ${apart.toExponential(1)} of their scale, ${limit.toExponential(0)} is allowed`] : []),
+      ...(theirs.entry.backend === 'pytorch' ? [`${theirs.name}: ${theirs.note}`] : []),
       ...[ours, theirs].filter(({ restless }) => restless).map(({ name }) => `${name} went on computing after its rounds, and so disturbed the others`),
     ],
     rounds,
@@ -166,6 +177,7 @@ async function load(contest, model, pace) {
 /** @param {Contest} contest @param {ModelFile} model @param {Pace} pace @returns {Promise<Row[]>} */
 async function memory(contest, model, pace) {
   const [comparison] = contest.comparisons;
+  const runs = Math.min(pace.memoryRuns, works[contest.work].memoryRuns ?? Infinity);
   /** @type {Record<'ours' | 'theirs', number[]>} */
   const peaks = { ours: [], theirs: [] };
   for (let repeat = 0; repeat < pace.memoryRepeats; repeat++) {
@@ -173,7 +185,7 @@ async function memory(contest, model, pace) {
       const contestant = new Contestant(comparison[side]);
       await contestant.attempt(async () => {
         await contestant.open(model);
-        await contestant.round({ ms: 0, minIterations: pace.memoryRuns - 1 });
+        await contestant.round({ ms: 0, minIterations: runs - 1 });
         peaks[side].push((await contestant.remote.ask('memory')) / 2 ** 20);
       });
       await contestant.end();
@@ -181,15 +193,17 @@ async function memory(contest, model, pace) {
     }
   }
   const row = measuredRow(contest, comparison, 'MB', peaks.ours, peaks.theirs, pairedRatio(peaks.ours, peaks.theirs));
-  return [{ ...row, work: `${row.work}, ${pace.memoryRuns} runs` }];
+  return [{ ...row, work: `${row.work}, ${runs} runs` }];
 }
 
 /** @param {Contest} contest @param {Comparison} comparison */
-const rowHead = ({ work, batch }, { section, ours, peer, bar }) => ({
+const rowHead = ({ work, batch }, { section, ours, peer, bar, label }) => ({
+  part: works[work].part,
   section,
-  work: works[work].batched ? `${works[work].title}, batch ${batch}` : works[work].title,
+  work: `${titleOf(work, batch)}${label ? `, ${label}` : ''}`,
   isa: ours.isa ?? '',
   threads: ours.threads,
+  node: ours.node ? (nodeOf(ours.node)?.version ?? ours.node) : '',
   peer,
   bar,
 });
@@ -214,5 +228,6 @@ const notRun = (contest, comparison, reason) => ({ ...rowHead(contest, compariso
 /** @param {import('./types.ts').Bar | undefined} bar @param {number} ratio @returns {Row['verdict']} */
 function judge(bar, ratio) {
   if (!bar) return '';
-  return ratio >= (bar.atLeast ?? -Infinity) && ratio <= (bar.atMost ?? Infinity) ? 'met' : 'missed';
+  if (ratio >= (bar.atLeast ?? -Infinity) && ratio <= (bar.atMost ?? Infinity)) return 'met';
+  return bar.floor !== undefined && ratio >= bar.floor ? 'short' : 'missed';
 }

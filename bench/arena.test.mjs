@@ -7,7 +7,7 @@ import { holdContest, notHeld } from './arena.mjs';
 
 const model = { file: fileURLToPath(import.meta.url), inputs: [{ name: 'x', shape: [4, 4] }], scale: 1 };
 /** @type {import('./types.ts').Pace} */
-const pace = { roundMs: 1, minRounds: 3, minIterations: 3, warmMs: 0, loads: 2, memoryRuns: 2, memoryRepeats: 1 };
+const pace = { roundMs: 1, minRounds: 3, minIterations: 3, warmMs: 0, tuneMs: 0, loads: 2, memoryRuns: 2, memoryRepeats: 1 };
 
 /** @param {string} backend @param {string} [isa] */
 const entry = (backend, isa) => ({ backend: `../testing/${backend}`, isa, threads: 1 });

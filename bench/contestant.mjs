@@ -29,7 +29,7 @@ serve({
     return { importMs: imported - start, openMs: opened - imported, firstRunMs: performance.now() - opened, note: session.note ?? '' };
   },
 
-  outputs: () => session.run(),
+  outputs: () => session.outputs ?? session.run(),
 
   /** @param {import('./types.ts').RoundRequest} request @returns {Promise<import('./types.ts').Round>} */
   async round(request) {

@@ -9,18 +9,25 @@ export function makeInputs({ inputs, scale }) {
 /** @param {readonly number[]} shape */
 export const sizeOf = (shape) => shape.reduce((size, dim) => size * dim, 1);
 
-/**
- * Evenly spread from -scale to scale, by xorshift32 (Marsaglia, "Xorshift RNGs", 2003).
- * @param {number} count @param {number} scale @param {number} seed
- */
+/** Evenly spread from -scale to scale. @param {number} count @param {number} scale @param {number} seed */
 export function randomValues(count, scale, seed) {
-  const values = new Float32Array(count);
+  const next = xorshift32(seed);
+  return Float32Array.from({ length: count }, () => (next() / 2 ** 31) * scale);
+}
+
+/** From 0 to below `limit`. @param {number} count @param {number} limit @param {number} seed */
+export function randomIntegers(count, limit, seed) {
+  const next = xorshift32(seed);
+  return BigInt64Array.from({ length: count }, () => BigInt((next() >>> 0) % limit));
+}
+
+/** Marsaglia, "Xorshift RNGs", 2003. @param {number} seed @returns {() => number} integers of 32 bits with a sign */
+function xorshift32(seed) {
   let state = Math.imul(seed, 0x9e3779b9) | 1;
-  for (let i = 0; i < count; i++) {
+  return () => {
     state ^= state << 13;
     state ^= state >>> 17;
     state ^= state << 5;
-    values[i] = (state / 2 ** 31) * scale;
-  }
-  return values;
+    return state;
+  };
 }

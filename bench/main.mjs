@@ -8,10 +8,11 @@ import { holdContest, notHeld, used } from './arena.mjs';
 import { planContests } from './contests.mjs';
 import { describeMachine, lookForOthers, watchOthers } from './machine.mjs';
 import { help, parseOptions, UsageError } from './options.mjs';
-import { Remote } from './remote.mjs';
+import { pytorch, setUpPytorch } from './pytorch/index.mjs';
+import { forkRemote, spawnRemote } from './remote.mjs';
 import { markdownReport, replaceGenerated, terminalReport } from './report.mjs';
 import { peers, setUp } from './setup.mjs';
-import { works } from './works.mjs';
+import { titleOf, works } from './works.mjs';
 
 /** @typedef {import('./types.ts').Contest} Contest */
 
@@ -32,10 +33,11 @@ async function bench(options) {
   const before = await lookForOthers();
   before.warnings.forEach((warning) => say(`warning: ${warning}`));
   // Written at the end; a page that cannot be is better known now.
-  if (options.write) replaceGenerated(await readFile(options.write, 'utf8'), '');
-  setUp(say, options.build);
+  const page = options.write ? await readFile(options.write, 'utf8') : '';
+  if (options.write) for (const part of options.parts) replaceGenerated(page, part, '');
+  setUp(say, options);
+  if (options.parts.includes('training')) await setUpPytorch(say);
 
-  const start = performance.now();
   const folder = await mkdtemp(join(tmpdir(), 'whetstone-bench-'));
   const clear = () => rmSync(folder, { recursive: true, force: true });
   for (const signal of /** @type {const} */ (['SIGINT', 'SIGTERM'])) {
@@ -46,23 +48,32 @@ async function bench(options) {
   }
   try {
     const { survey, contests, models } = await prepare(options, folder);
-    const { rows, warnings } = await hold(contests, models, options);
-    /** @type {import('./types.ts').Report} */
-    const report = {
-      date: new Date().toISOString().slice(0, 10),
-      command: ['npm run bench', ...(args.length > 0 ? ['--', ...args] : [])].join(' '),
-      machine: describeMachine(survey, peers, before.text),
-      seconds: (performance.now() - start) / 1000,
-      warnings: [...before.warnings, ...warnings, ...(options.quick ? ['a smoke test: no number means anything'] : [])],
-      rows,
-    };
-    process.stdout.write(`\n${terminalReport(report, process.stdout.isTTY)}`);
-    if (options.json) await writeFile(options.json, `${JSON.stringify(report, undefined, 1)}\n`);
-    if (options.write) {
-      await writeFile(options.write, replaceGenerated(await readFile(options.write, 'utf8'), markdownReport(report)));
-      say(`written to ${options.write}`);
-    } else say('not a full run: docs/performance.md stays as it is');
-    return rows.some(({ verdict }) => verdict === 'wrong' || verdict === 'not run') ? 1 : 0;
+    /** @type {import('./types.ts').Report[]} */
+    const reports = [];
+    for (const part of options.parts) {
+      const own = contests.filter(({ work }) => works[work].part === part);
+      if (own.length === 0) continue;
+      const start = performance.now();
+      const { rows, warnings } = await hold(own, models, options);
+      const report = {
+        part,
+        date: new Date().toISOString().slice(0, 10),
+        command: ['npm run bench', ...(args.length > 0 ? ['--', ...args] : [])].join(' '),
+        machine: describeMachine(survey, await peersOf(part), before.text),
+        seconds: (performance.now() - start) / 1000,
+        warnings: [...before.warnings, ...warnings, ...(options.quick ? ['a smoke test: no number means anything'] : [])],
+        rows,
+      };
+      reports.push(report);
+      process.stdout.write(`\n${terminalReport(report, process.stdout.isTTY)}`);
+      // At once: what is measured is not lost where the next part fails.
+      if (options.json) await writeFile(options.json, `${JSON.stringify(reports, undefined, 1)}\n`);
+      if (options.write) {
+        await writeFile(options.write, replaceGenerated(await readFile(options.write, 'utf8'), part, markdownReport(report)));
+        say(`written to ${options.write}`);
+      } else say('not a full run: docs/performance.md stays as it is');
+    }
+    return reports.some(({ rows }) => rows.some(({ verdict }) => verdict === 'wrong' || verdict === 'not run')) ? 1 : 0;
   } finally {
     await rm(folder, { recursive: true, force: true });
   }
@@ -73,9 +84,23 @@ function keyOf({ work, batch }) {
   return `${work}, batch ${batch}`;
 }
 
+/** Names and versions of those a part is measured against. @param {import('./types.ts').Part} part */
+async function peersOf(part) {
+  if (part === 'inference') return peers;
+  const peer = spawnRemote(pytorch());
+  try {
+    const { version, oneDNN, blas, cpu } = await peer.ask('describe');
+    return { PyTorch: `${version} (oneDNN ${oneDNN ?? 'none'}, ${blas.join(' ')}, ${cpu})` };
+  } catch (error) {
+    return { PyTorch: `none: ${error instanceof Error ? error.message : error}` };
+  } finally {
+    await peer.end();
+  }
+}
+
 /** What is to be held, and the files it needs. @param {import('./types.ts').Options} options @param {string} folder */
 async function prepare(options, folder) {
-  const workshop = new Remote('workshop.mjs');
+  const workshop = forkRemote('workshop.mjs');
   try {
     /** @type {import('./types.ts').Survey} */
     const survey = await workshop.ask('survey');
@@ -86,7 +111,7 @@ async function prepare(options, folder) {
     for (const contest of contests) {
       const { work, batch, refusal } = contest;
       if (refusal !== undefined || models.has(keyOf(contest))) continue;
-      say(`making ${works[work].title}${works[work].batched ? `, batch ${batch}` : ''} ...`);
+      say(`making ${titleOf(work, batch)} ...`);
       // The first one may have to be fetched.
       models.set(keyOf(contest), await workshop.ask('make', { work, batch, file: join(folder, `${work}-${batch}.onnx`) }, 1200));
     }
@@ -105,14 +130,13 @@ async function hold(contests, models, options) {
   const rows = [];
   for (const [index, contest] of contests.entries()) {
     const { work, batch, kind, comparisons, refusal } = contest;
-    const { title, batched } = works[work];
-    const what = kind === 'speed' ? `${title}${batched ? `, batch ${batch}` : ''}` : `${kind} of ${title}`;
+    const what = `${kind === 'speed' ? '' : `${kind} of `}${titleOf(work, batch)}`;
     const start = performance.now();
     const model = models.get(keyOf(contest));
-    const own = model ? await holdContest(contest, model, options.pace, options.seconds) : notHeld(contest, refusal ?? 'no model');
+    const own = model ? await holdContest(contest, model, options.pace, options.seconds).catch((error) => notHeld(contest, String(error))) : notHeld(contest, refusal ?? 'no model');
     rows.push(...own);
     const ratios = own.map(({ ratio, verdict }) => `${ratio?.median.toFixed(2) ?? '-'}${verdict && ` ${verdict}`}`).join(', ');
-    say(`[${index + 1}/${contests.length}] ${what}, ${comparisons[0].ours.isa}: ${ratios} (${((performance.now() - start) / 1000).toFixed(0)} s)`);
+    say(`[${index + 1}/${contests.length}] ${what}, ${comparisons[0].ours.isa}${comparisons[0].ours.node ? `, Node ${comparisons[0].ours.node}` : ''}: ${ratios} (${((performance.now() - start) / 1000).toFixed(0)} s)`);
   }
   return { rows, warnings: others(used.ms) };
 }

@@ -3,21 +3,27 @@
 import { resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
-import { contestNames } from './contests.mjs';
+import { kinds } from './contests.mjs';
+import { works } from './works.mjs';
 
 export const help = `npm run bench -- [options]
 
-Compares Whetstone with onnxruntime-node and onnxruntime-web in one run: each in a process of its own, taking
-turns. Prints a table; a full run rewrites the generated part of docs/performance.md. Takes about 6 minutes.
+Compares Whetstone with its peers in one run: each in a process of its own, taking turns. Prints tables; parts that are run in
+full rewrite their part of docs/performance.md. All of it takes about 20 minutes.
 
-  --only NAMES     only these contests, comma-separated; a beginning of a name will do:
-                   ${contestNames.join(', ')}
+  --inference      against onnxruntime-node and onnxruntime-web (about 13 minutes)
+  --training       against PyTorch (about 6 minutes); it is fetched from Debian on first need, 360 MB, into the cache folder,
+                   unless WHET_BENCH_PYTHON names a Python that has it
+  --work NAMES     only these works, comma-separated; a beginning of a name will do:
+                   ${Object.keys(works).join(', ')}
+  --kind LIST      only these kinds of contests: ${kinds.join(', ')}
   --threads LIST   threads to run with (default 1,2)
-  --batch LIST     batch sizes of ResNet-50 (default 1,8)
-  --isa LIST       avx512, avx2 or wasm (default: the best native one, and wasm)
-  --seconds S      measured time for each contestant of a row (default 3; gemm takes half)
+  --batch LIST     batch sizes, in place of each work's own
+  --isa LIST       avx512, avx2 or wasm (default: the best native one, and wasm; native alone for training)
+  --node LIST      other Nodes that WebAssembly is run under too: 26, from npm (default 26 where it is installed; none: none)
+  --seconds S      measured time for each contestant of a row (default 3; some works take half)
   --json FILE      write everything as JSON too, round by round
-  --write FILE     rewrite the generated part of this file (default: docs/performance.md, after a full run only)
+  --write FILE     rewrite the generated parts of this file (default: docs/performance.md, after a full run only)
   --no-build       measure dist/ as it is
   --quick          a smoke test: small, short, and no number means anything
   --help           this text
@@ -26,11 +32,13 @@ Exit code: 0, also where a bar is missed; 1 where an output is wrong or somethin
 `;
 
 const isaNames = ['avx512', 'avx2', 'wasm'];
+const nodeNames = ['26', 'none'];
+const partNames = /** @type {const} */ (['inference', 'training']);
 
 /** @type {import('./types.ts').Pace} */
-const thorough = { roundMs: 500, minRounds: 3, minIterations: 3, warmMs: 500, loads: 4, memoryRuns: 20, memoryRepeats: 3 };
+const thorough = { roundMs: 500, minRounds: 3, minIterations: 1, warmMs: 500, tuneMs: 500, loads: 3, memoryRuns: 20, memoryRepeats: 2 };
 /** @type {import('./types.ts').Pace} */
-const quick = { roundMs: 50, minRounds: 2, minIterations: 1, warmMs: 0, loads: 1, memoryRuns: 2, memoryRepeats: 1 };
+const quick = { roundMs: 50, minRounds: 2, minIterations: 1, warmMs: 0, tuneMs: 0, loads: 1, memoryRuns: 2, memoryRepeats: 1 };
 
 export class UsageError extends Error {}
 
@@ -39,12 +47,17 @@ export function parseOptions(args) {
   const values = parse(args);
   if (values.help) return 'help';
   const isQuick = values.quick ?? false;
-  const narrowed = ['only', 'threads', 'batch', 'isa', 'seconds', 'quick'].some((name) => name in values);
+  const narrowed = ['work', 'kind', 'threads', 'batch', 'isa', 'node', 'seconds', 'quick'].some((name) => name in values);
+  const parts = partNames.filter((part) => values[part]);
+  const nodes = list(values.node ?? '26').map((name) => known('--node', name, nodeNames, (candidate) => candidate === name));
   return {
-    only: list(values.only).map((name) => known('--only', name, contestNames, (candidate) => candidate.startsWith(name))),
+    parts: parts.length > 0 ? parts : partNames,
+    kinds: values.kind === undefined ? kinds : kinds.filter((kind) => list(values.kind).map((name) => known('--kind', name, kinds, (candidate) => candidate === name)).includes(kind)),
+    work: list(values.work).map((name) => known('--work', name, Object.keys(works), (candidate) => candidate.startsWith(name))),
     threads: numbers('--threads', values.threads ?? '1,2', 256),
-    batch: numbers('--batch', values.batch ?? (isQuick ? '1' : '1,8'), 1024),
+    batch: values.batch === undefined ? [] : numbers('--batch', values.batch, 1024),
     isa: list(values.isa).map((name) => known('--isa', name, isaNames, (candidate) => candidate === name)),
+    node: nodes.filter((name) => name !== 'none'),
     seconds: seconds(values.seconds ?? (isQuick ? '0.2' : '3')),
     json: values.json && fromCaller(values.json),
     write: values.write ? fromCaller(values.write) : narrowed ? undefined : fileURLToPath(new URL('../docs/performance.md', import.meta.url)),
@@ -64,7 +77,22 @@ function parse(args) {
   try {
     return parseArgs({
       args: [...args],
-      options: { only: text, threads: text, batch: text, isa: text, seconds: text, json: text, write: text, 'no-build': flag, quick: flag, help: { ...flag, short: 'h' } },
+      options: {
+        inference: flag,
+        training: flag,
+        work: text,
+        kind: text,
+        threads: text,
+        batch: text,
+        isa: text,
+        node: text,
+        seconds: text,
+        json: text,
+        write: text,
+        'no-build': flag,
+        quick: flag,
+        help: { ...flag, short: 'h' },
+      },
     }).values;
   } catch (error) {
     throw new UsageError(error instanceof Error ? error.message : String(error));

@@ -4,8 +4,8 @@ import { styleText } from 'node:util';
 
 /** @typedef {import('./types.ts').Row} Row */
 
-const begin = '<!-- npm run bench: begin -->';
-const end = '<!-- npm run bench: end -->';
+/** Around the generated part of a page. @param {string} part */
+const marksOf = (part) => ({ begin: `<!-- npm run bench, ${part}: begin -->`, end: `<!-- npm run bench, ${part}: end -->` });
 
 /** What a table is about, in its order; the ratio is always ours compared with theirs. */
 const sections = [
@@ -20,6 +20,7 @@ const sections = [
 const columns = [
   { head: () => 'work', cell: (/** @type {Row} */ row) => row.work, left: true },
   { head: () => 'isa', cell: (/** @type {Row} */ row) => row.isa, left: true },
+  { head: () => 'Node', cell: (/** @type {Row} */ row) => row.node },
   { head: () => 'threads', cell: (/** @type {Row} */ row) => `${row.threads}` },
   { head: () => 'whetstone (least)', cell: (/** @type {Row} */ row) => side(row.ours, row.unit) },
   { head: () => 'rate', cell: (/** @type {Row} */ row) => rate(row, 'ours') },
@@ -28,7 +29,7 @@ const columns = [
   { head: () => 'rate', cell: (/** @type {Row} */ row) => rate(row, 'theirs') },
   { head: (/** @type {string} */ ratio) => ratio, cell: (/** @type {Row} */ row) => ratioText(row) },
   { head: () => 'asked', cell: (/** @type {Row} */ row) => barText(row) },
-  { head: () => '', cell: (/** @type {Row} */ row) => row.verdict, left: true },
+  { head: () => '', cell: (/** @type {Row} */ row) => (row.verdict === 'short' ? `above ${row.bar?.floor}` : row.verdict), left: true },
   { head: () => 'outputs differ', cell: (/** @type {Row} */ row) => (row.difference === undefined ? '' : row.difference === 0 ? 'no' : row.difference.toExponential(0)) },
 ];
 
@@ -39,7 +40,7 @@ const rate = (row, who) => (row.rate ? `${digits(row.rate[who])} ${row.rate.unit
 /** @param {Row} row */
 const ratioText = ({ ratio }) => (ratio ? `${ratio.median.toFixed(2)} (${ratio.low.toFixed(2)}-${ratio.high.toFixed(2)})` : '');
 /** @param {Row} row */
-const barText = ({ bar }) => (!bar ? '' : bar.atLeast === undefined ? `<= ${bar.atMost}` : `>= ${bar.atLeast}`);
+const barText = ({ bar }) => (!bar ? '' : bar.atLeast === undefined ? `<= ${bar.atMost}` : `>= ${bar.atLeast}${bar.floor === undefined ? '' : ` (${bar.floor})`}`);
 
 /** Three digits, never an exponent. @param {number} value */
 function digits(value) {
@@ -53,12 +54,12 @@ function tables(rows) {
     const own = rows.filter(({ section }) => section === name);
     if (own.length === 0) return [];
     const kept = columns.filter(({ cell }) => own.some((row) => cell(row) !== ''));
-    const notes = own.flatMap((row) => row.notes.map((note) => `${row.work}, ${row.isa}: ${note}`));
+    const notes = own.flatMap((row) => row.notes.map((note) => `${row.work}, ${row.isa}${row.node && `, Node ${row.node}`}: ${note}`));
     return [{ title, heads: kept.map(({ head }) => head(ratio)), lefts: kept.map(({ left }) => left ?? false), cells: own.map((row) => kept.map(({ cell }) => cell(row))), notes: [...new Set(notes)] }];
   });
 }
 
-const colours = /** @type {const} */ ({ met: 'green', missed: 'red', wrong: 'red', 'not run': 'yellow' });
+const colours = /** @type {const} */ ({ met: 'green', 'above 1': 'yellow', missed: 'red', wrong: 'red', 'not run': 'yellow' });
 
 /** @param {import('./types.ts').Report} report @param {boolean} colour */
 export function terminalReport({ machine, warnings, rows }, colour) {
@@ -80,7 +81,7 @@ export function terminalReport({ machine, warnings, rows }, colour) {
 function summary(rows) {
   const asked = rows.filter(({ bar }) => bar);
   const count = (/** @type {Row['verdict']} */ verdict) => asked.filter((row) => row.verdict === verdict).length;
-  const rest = /** @type {const} */ (['missed', 'wrong', 'not run']).filter((verdict) => count(verdict) > 0).map((verdict) => `, ${count(verdict)} ${verdict}`);
+  const rest = /** @type {const} */ (['short', 'missed', 'wrong', 'not run']).filter((verdict) => count(verdict) > 0).map((verdict) => `, ${count(verdict)} ${verdict}`);
   return `${count('met')} of ${asked.length} bars met${rest.join('')}.`;
 }
 
@@ -102,8 +103,12 @@ export function markdownReport({ date, command, machine, seconds, warnings, rows
   return lines.join('\n');
 }
 
-/** The page with its generated part replaced. @param {string} page @param {string} generated @throws Error where the page has no such part. */
-export function replaceGenerated(page, generated) {
+/**
+ * The page with a generated part replaced.
+ * @param {string} page @param {string} part @param {string} generated @throws Error where the page has no such part.
+ */
+export function replaceGenerated(page, part, generated) {
+  const { begin, end } = marksOf(part);
   const from = page.indexOf(begin);
   const to = page.indexOf(end);
   if (from < 0 || to < from) throw new Error(`no part between '${begin}' and '${end}' to be written`);

@@ -5,10 +5,12 @@ import { markdownReport, replaceGenerated, terminalReport } from './report.mjs';
 
 /** @type {import('./types.ts').Row} */
 const row = {
+  part: 'inference',
   section: 'peer',
   work: 'ResNet-50, batch 1',
   isa: 'avx512',
   threads: 1,
+  node: '',
   peer: 'other',
   unit: 'ms',
   ours: { median: 80.04, min: 0.1234, count: 9 },
@@ -22,6 +24,7 @@ const row = {
 };
 /** @type {import('./types.ts').Report} */
 const report = {
+  part: 'inference',
   date: '2026-11-20',
   command: 'npm run bench',
   machine: { cpu: 'A CPU', cores: '2', isas: 'wasm', memory: '1 GiB', system: 'Linux', node: 'v20', commit: 'abc', peers: 'other 1', idle: '0 % busy' },
@@ -42,13 +45,13 @@ test('the terminal gets aligned columns, bars and what was wrong', () => {
 });
 
 test('the page gets the same between its marks, and keeps the rest', () => {
-  const page = 'before\n<!-- npm run bench: begin -->\nold\n<!-- npm run bench: end -->\nafter\n';
-  const written = replaceGenerated(page, markdownReport(report));
-  assert.match(written, /^before\n<!-- npm run bench: begin -->\nMeasured 2026-11-20 by `npm run bench`, in 5 minutes\. 1 of 2 bars met/);
-  assert.ok(written.endsWith('\n<!-- npm run bench: end -->\nafter\n') && !written.includes('old'));
+  const page = 'before\n<!-- npm run bench, inference: begin -->\nold\n<!-- npm run bench, inference: end -->\nafter\n';
+  const written = replaceGenerated(page, 'inference', markdownReport(report));
+  assert.match(written, /^before\n<!-- npm run bench, inference: begin -->\nMeasured 2026-11-20 by `npm run bench`, in 5 minutes\. 1 of 2 bars met/);
+  assert.ok(written.endsWith('\n<!-- npm run bench, inference: end -->\nafter\n') && !written.includes('old'));
   assert.ok(written.includes('| ResNet-50, batch 1 | avx512 | 1 | 80.0 (0.123) ms | 12.5 images/s | other |'));
   const widths = written.split('\n').filter((line) => /^\| (work|ResNet|---: \| ---|--- \| --- \| ---:)/.test(line)).map((line) => line.split(' | ').length);
   assert.equal(new Set(widths).size, 1);
-  assert.equal(replaceGenerated(written, 'x'), replaceGenerated(page, 'x'));
-  assert.throws(() => replaceGenerated('a page without marks', 'x'), /no part between/);
+  assert.equal(replaceGenerated(written, 'inference', 'x'), replaceGenerated(page, 'inference', 'x'));
+  assert.throws(() => replaceGenerated('a page without marks', 'inference', 'x'), /no part between/);
 });

@@ -7,15 +7,17 @@ import { fileURLToPath } from 'node:url';
 const bench = fileURLToPath(new URL('.', import.meta.url));
 const root = fileURLToPath(new URL('..', import.meta.url));
 
+const { dependencies, optionalDependencies } = readJson(`${bench}package.json`);
 /** @type {Readonly<Record<string, string>>} the peers' exact versions */
-export const peers = readJson(`${bench}package.json`).dependencies;
+export const peers = dependencies;
 
-/** @param {(line: string) => void} say @param {boolean} build */
-export function setUp(say, build) {
+/** @param {(line: string) => void} say @param {Pick<import('./types.ts').Options, 'build' | 'node' | 'parts'>} options */
+export function setUp(say, { build, node, parts }) {
   if (!existsSync(`${root}node_modules`)) throw new Error('Whetstone itself is not installed; run `npm ci` first');
-  const missing = Object.entries(peers).filter(([name, version]) => installed(name) !== version);
+  const needed = parts.includes('inference') ? { ...peers, ...(node.length > 0 && process.platform === 'linux' && process.arch === 'x64' && optionalDependencies) } : {};
+  const missing = Object.entries(needed).filter(([name, version]) => installed(name) !== version);
   if (missing.length > 0) {
-    say(`installing ${missing.map(([name, version]) => `${name} ${version}`).join(', ')} into bench/node_modules (once, about 440 MB) ...`);
+    say(`installing ${missing.map(([name, version]) => `${name} ${version}`).join(', ')} into bench/node_modules (once, about 600 MB) ...`);
     // Their post-install scripts would only fetch what other devices need.
     npm(bench, ['ci', '--ignore-scripts', '--no-audit', '--no-fund']);
   }

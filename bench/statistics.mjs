@@ -36,7 +36,7 @@ export function difference(ours, theirs) {
   return Math.max(...names.map((name) => (ours[name] ? tensorDifference(ours[name], theirs[name]) : Infinity)));
 }
 
-/** @param {Float32Array} ours @param {Float32Array} theirs */
+/** @param {ArrayLike<number>} ours @param {ArrayLike<number>} theirs */
 function tensorDifference(ours, theirs) {
   if (ours.length !== theirs.length || ours.length === 0) return Infinity;
   let scale = 0;

@@ -13,33 +13,68 @@ export interface ModelFile {
   readonly scale: number;
   /** Floating-point operations of a run, where they are known. */
   readonly flops?: number;
+  /** What is trained, in place of a model that is run; `file` then holds its first values. */
+  readonly training?: TrainingFile;
+}
+
+export interface Training {
+  /** A model of training.mjs and of pytorch/models.py. */
+  readonly model: string;
+  readonly optimizer: 'adam' | 'momentum';
+  readonly lr: number;
+  /** Whether inputs are images, which may be arranged in memory in two ways. */
+  readonly images: boolean;
+  /** Steps whose losses are compared. */
+  readonly losses: number;
+}
+
+export interface TrainingFile extends Training {
+  /** safetensors of parameters and buffers. */
+  readonly weights: string;
+  /** safetensors of `inputs` and `targets`, each a list of batches. */
+  readonly data: string;
 }
 
 export interface Work {
+  readonly part: Part;
   readonly title: string;
-  /** Whether `--batch` applies. */
-  readonly batched: boolean;
+  /** Batch sizes that are measured; the first where one is enough. */
+  readonly batches: readonly number[];
+  /** A single operation, not a network: of interest is its speed alone, and it has no batch. */
+  readonly isKernel?: boolean;
+  /** Whether the step that is not compiled is measured as well. */
+  readonly isRetraced?: boolean;
   /** What a second is full of, in the column of rates. */
   readonly rate: { readonly unit: string; of(batch: number): number };
   readonly scale: number;
   readonly flops?: number;
   /** Part of `--seconds`, and of the length of a round, that this work needs for steady medians. */
   readonly share: number;
-  /** Makes the graph, by Whetstone's public API. */
-  graph(batch: number): Promise<import('../dist/index.js').Graph>;
+  /** Runs after which the peak of memory is read. */
+  readonly memoryRuns?: number;
+  readonly training?: Training & { data(batch: number): { readonly inputs: import('../dist/index.js').TensorData; readonly targets: import('../dist/index.js').TensorData } };
+  /** Makes the graph, by Whetstone's public API; what is trained has none. */
+  graph?(batch: number): Promise<import('../dist/index.js').Graph>;
 }
+
+/** What docs/performance.md has a generated part for. */
+export type Part = 'inference' | 'training';
 
 export interface Entry {
   /** A file of backends/. */
   readonly backend: string;
   readonly isa?: string;
   readonly threads: number;
+  /** A major version of Node that the process is run by; ours where it does not say. */
+  readonly node?: string;
 }
 
 export interface OpenRequest extends Entry {
   readonly model: ModelFile;
   /** Whether reading the file is part of what is timed. */
   readonly from: 'file' | 'memory';
+  /** How long a peer may try each of its settings to find its best; 0: it takes its default. */
+  readonly tuneMs: number;
 }
 
 export interface Opened {
@@ -62,12 +97,14 @@ export interface Round {
   readonly rested: boolean;
 }
 
-export type Outputs = Readonly<Record<string, Float32Array>>;
+export type Outputs = Readonly<Record<string, ArrayLike<number>>>;
 
 /** What a backend makes of a model. */
 export interface Session {
   /** One iteration as a user would call it: tensors in, tensors out. */
   run(): Outputs | Promise<Outputs>;
+  /** Instead of the outputs of `run`: what is compared where a run changes what the next one gives. */
+  readonly outputs?: Outputs;
   /** Instead of timing `run`: backends that know the time of an iteration by other means. */
   round?(request: RoundRequest): number[];
   readonly note?: string;
@@ -87,6 +124,8 @@ export interface Backend {
 export interface Bar {
   readonly atLeast?: number;
   readonly atMost?: number;
+  /** Below what is asked, but better than being below this. */
+  readonly floor?: number;
 }
 
 export interface Side {
@@ -95,13 +134,16 @@ export interface Side {
   readonly count: number;
 }
 
-export type Verdict = 'met' | 'missed' | 'wrong' | 'not run' | '';
+export type Verdict = 'met' | 'short' | 'missed' | 'wrong' | 'not run' | '';
 
 export interface Row {
+  readonly part: Part;
   readonly section: string;
   readonly work: string;
   readonly isa: string;
   readonly threads: number;
+  /** The version of the Node that both sides ran under, where it is not the bench's own. */
+  readonly node: string;
   readonly peer: string;
   readonly unit: 'ms' | 'MB';
   readonly ours?: Side;
@@ -125,6 +167,8 @@ export interface Comparison {
   readonly theirs: Entry;
   readonly peer: string;
   readonly bar?: Bar;
+  /** What sets our side apart from others of the work. */
+  readonly label?: string;
 }
 
 /** Who meets whom, on what. */
@@ -139,12 +183,17 @@ export interface Contest {
 }
 
 export interface Options {
-  readonly only: readonly string[];
+  readonly parts: readonly Part[];
+  readonly kinds: readonly Contest['kind'][];
+  readonly work: readonly string[];
   readonly threads: readonly number[];
   readonly batch: readonly number[];
   readonly isa: readonly string[];
+  /** Other Nodes that WebAssembly is run under. */
+  readonly node: readonly string[];
   readonly seconds: number;
   readonly json?: string;
+  /** The page whose generated parts are rewritten. */
   readonly write?: string;
   readonly quick: boolean;
   readonly build: boolean;
@@ -157,6 +206,7 @@ export interface Pace {
   readonly minRounds: number;
   readonly minIterations: number;
   readonly warmMs: number;
+  readonly tuneMs: number;
   readonly loads: number;
   readonly memoryRuns: number;
   readonly memoryRepeats: number;
@@ -181,6 +231,7 @@ export interface Machine {
 }
 
 export interface Report {
+  readonly part: Part;
   readonly date: string;
   readonly command: string;
   readonly machine: Machine;
