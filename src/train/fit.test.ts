@@ -114,7 +114,7 @@ describe('fit', () => {
     await fit(network(), points(256, 1), {
       ...options,
       epochs: 2,
-      schedule: (optimizer, { totalSteps }) => new OneCycleLR(optimizer as never, { maxLr: 0.1, totalSteps }),
+      schedule: (optimizer, { totalSteps }) => new OneCycleLR(optimizer, { maxLr: 0.1, totalSteps }),
       scheduleEvery: 'step',
       recorder: { ...nothing, log: (values) => rates.push(values['learning-rate']) },
       histograms: false,
@@ -193,6 +193,7 @@ describe('fit', () => {
     bad[2 * 40] = NaN;
     const spoilt = [tensor(bad).reshape([64, 2]).realize(), y];
     await expect(fit(network(), spoilt, { ...options, shuffle: false, batchSize: 16 })).rejects.toThrow(/the loss of update 3 \(epoch 1, batch 3, learning rate 0.03\): expected a finite number, got NaN/);
+    await expect(fit(network(), spoilt, { ...options, shuffle: false, batchSize: 16, anomaly: true })).rejects.toThrow(/^update 3 .*got NaN in what it was given: float32\[16,2\], part 0 of the batch/);
     const { epochs } = await fit(network(), spoilt, { ...options, batchSize: 16, nonFinite: 'ignore' });
     expect(epochs[0].values['loss/train']).toBeNaN();
   });

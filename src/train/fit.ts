@@ -3,7 +3,7 @@
  * what happens to a batch is in step.ts, what it may be told and who is told in options.ts.
  */
 import type { Module } from '../nn/index.ts';
-import { AnomalyError, defaultGenerator, describeAnomaly, manualSeed, realize } from '../tensor/index.ts';
+import { AnomalyError, defaultGenerator, describeAnomaly, manualSeed, realize, type Tensor } from '../tensor/index.ts';
 import { type BatchOf, batchesOf, type Flat, flatten, itemsIn, type TrainData } from './batches.ts';
 import { breather } from './breathe.ts';
 import type { Checkpoint } from './checkpoint.ts';
@@ -127,12 +127,15 @@ export async function fit<D extends TrainData, M extends Metrics = Metrics>(mode
     throw new TrainError(`the loss of ${where()}`, { expected: 'a finite number', got: `${loss}`, hint: `\`anomaly: true\` names the operator that made it${checkpoint}` });
   };
   /** Says where in the training an anomaly is. */
-  const placed = <T>(work: () => T): T => {
+  const placed = <T>(work: () => T, batchParts: readonly Tensor[] = []): T => {
     try {
       return work();
     } catch (error) {
       if (!(error instanceof AnomalyError)) throw error;
-      throw Object.assign(new TrainError(where(), { expected: 'finite numbers', got: describeAnomaly(error.anomaly), hint: 'the parameters are as before it' }), { cause: error });
+      const named: [string, Tensor][] = [...batchParts.map((part, i): [string, Tensor] => [`part ${i} of the batch`, part]), ...model.namedParameters(), ...model.namedBuffers()];
+      const given = error.anomaly.phase === 'input' ? named.find(([, tensor]) => !tensor.detach().isFinite().all().item())?.[0] : undefined;
+      const got = `${describeAnomaly(error.anomaly)}${given === undefined ? '' : `, ${given}`}`;
+      throw Object.assign(new TrainError(where(), { expected: 'finite numbers', got, hint: 'the parameters are as before it' }), { cause: error });
     }
   };
 
@@ -177,7 +180,7 @@ export async function fit<D extends TrainData, M extends Metrics = Metrics>(mode
         const items = itemsIn(last);
         const start = performance.now();
         const flat = last;
-        const measured = placed(() => (train ? train(flat) : accumulation!.add(flat)));
+        const measured = placed(() => (train ? train(flat) : accumulation!.add(flat)), flat.tensors);
         const ms = performance.now() - start;
         checkLoss(measured);
         totals.add(measured, items);
