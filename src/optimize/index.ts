@@ -1,4 +1,4 @@
-/** Named graph -> graph passes. Each keeps what the graph means; none but mergeAffine, mergeSums and hardSwish changes how floating-point results are rounded. */
+/** Named graph -> graph passes. Each keeps what the graph means; none but mergeAffine, mergeSums, tablesFirst and hardSwish changes how floating-point results are rounded. */
 export { commonSubexpressions } from './common-subexpressions.ts';
 export { type Decompose, decompose } from './decompose.ts';
 export { eliminate } from './eliminate.ts';
@@ -8,3 +8,4 @@ export { mergeAffine } from './merge-affine.ts';
 export { mergePads } from './merge-pads.ts';
 export { mergeSums } from './merge-sums.ts';
 export { type Pass, runPasses } from './pipeline.ts';
+export { tablesFirst } from './tables-first.ts';

@@ -17,6 +17,7 @@ import { moveOps, padHalo, viewOps } from './lower/movement.ts';
 import { lowerPool, lowerPoolIndices, poolFill } from './lower/pool.ts';
 import { lowerPoolBackward } from './lower/pool-backward.ts';
 import { lowerReduce } from './lower/reduce.ts';
+import { Parts } from './parts.ts';
 import { type Halo, type PlannedStep, Planner } from './planner.ts';
 import { prepare, runs } from './prepare.ts';
 import { broadcastView, type View } from './view.ts';
@@ -64,7 +65,7 @@ export function plan(graph: Graph, isa: Isa, inPlace: Readonly<Record<string, st
   const seconds = secondsRead(prepared, order);
   refuseUnsupported(order, seconds);
   const groups = new Map(fuse(prepared, isUnfused).map((group) => [group.root.node, group]));
-  const p = new Planner(isa, haloWishes(order));
+  const p = new Planner(isa, haloWishes(order), new Parts(order, groups.values(), prepared.outputs));
 
   const inputs = graph.inputs.map(({ name, value }) => {
     const view = p.plain(value.dtype, value.shape, false);
@@ -108,10 +109,12 @@ function lowerPointwise(p: Planner, group: Group): View {
   const { shape, dtype } = root;
   const constant = views.every(({ storage }) => storage.constant);
   const blocked = dtype === 'float32' && views.some((view) => broadcastView(view, shape).block?.axis === 1) && shape.length > 2;
-  const results = [root, ...extras].map((value) => (blocked ? p.blocked(dtype, shape, 1, constant, p.haloWishes.get(value)) : p.plain(dtype, shape, constant)));
-  p.map(expression, views, results, { op: group.after.map(({ op }) => op).join('+'), name: root.node.name, epilogue: epilogueText(expression) });
-  extras.forEach((value, i) => p.views.set(value, results[1 + i]));
-  return results[0];
+  const values = [root, ...extras];
+  const places = values.map((value) => (blocked ? [p.blocked(dtype, shape, 1, constant, p.haloWishes.get(value))] : p.parts.placesOf(p, value, constant)));
+  const results = places.flatMap((list, i) => list.map(() => values[i]));
+  p.map({ ...expression, results }, views, places.flat(), { op: group.after.map(({ op }) => op).join('+'), name: root.node.name, epilogue: epilogueText(expression) });
+  values.forEach((value, i) => p.views.set(value, places[i][0]));
+  return places[0][0];
 }
 
 /**

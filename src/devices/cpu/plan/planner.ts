@@ -7,6 +7,7 @@ import type { Isa, KernelCode } from '../codegen/index.ts';
 import { blockChannels, type Expression, identity, mapKernel, type TaskedKernel } from '../kernels/index.ts';
 import { PlanError } from './errors.ts';
 import { expressionKey } from './key.ts';
+import type { Parts } from './parts.ts';
 import { broadcastView, bytesOfView, isContiguous, piecesOf, plainView, type Storage, type View } from './view.ts';
 
 /** Zero or -Infinity around the spatial axes of a blocked or plain [n, c, ...spatial] view. */
@@ -51,13 +52,15 @@ export class Planner {
   readonly storages: Storage[] = [];
   readonly views = new Map<Value, View>();
   readonly haloWishes: HaloWishes;
+  readonly parts: Parts;
   private readonly kernelsByKey = new Map<string, { index: number; tasks: number }>();
   private readonly converted = new Map<string, View>();
   private readonly flushed = flushed();
 
-  constructor(isa: Isa, haloWishes: HaloWishes) {
+  constructor(isa: Isa, haloWishes: HaloWishes, parts: Parts) {
     this.isa = isa;
     this.haloWishes = haloWishes;
+    this.parts = parts;
   }
 
   // ---- storages

@@ -13,6 +13,7 @@ import {
   mergeSums,
   type Pass,
   runPasses,
+  tablesFirst,
 } from '../../../optimize/index.ts';
 import { blockChannels, canEmit, emittableOps } from '../kernels/index.ts';
 import { anchorRules } from './fuse.ts';
@@ -44,6 +45,7 @@ const passes: readonly Pass[] = [
   { name: 'fold', run: foldConstants },
   { name: 'eliminate', run: eliminate },
   { name: 'commonSubexpressions', run: commonSubexpressions },
+  { name: 'tablesFirst', run: tablesFirst },
   { name: 'mergeSums', run: mergeSums },
   { name: 'commonSubexpressions', run: commonSubexpressions },
   { name: 'mergePads', run: mergePads },

@@ -24,9 +24,9 @@ export function lowerMatMul(p: Planner, group: Group): View {
   const b = matrix(bValue, [g.k, g.n]);
   const leafViews = after.leaves.slice(1).map((leaf) => broadcastView(p.unblocked(leaf), group.root.shape));
   const constant = [a, b, ...leafViews].every(({ storage }) => storage.constant);
-  const whole = p.plain(group.root.dtype, group.root.shape, constant);
+  const [whole] = p.parts.placesOf(p, group.root, constant, 1);
   const extras = group.extras.map((value) => {
-    const view = p.plain(value.dtype, value.shape, constant);
+    const [view] = p.parts.placesOf(p, value, constant, 1);
     p.views.set(value, view);
     return view;
   });

@@ -2,6 +2,7 @@
 import { constant, type DType, type Node, sizeOf, stridesOf, tensorData, type TypedArray, type Value } from '../../../../graph/index.ts';
 import { gatherGeometry, normalizeAxis, padGeometry, padTables, type ResizeAxis, resizeGeometry, sliceGeometry, transposePerm } from '../../../../ops/index.ts';
 import { argReduceKernel, blockChannels, type Expression, type IndexDType, scalarOf, takeKernel, type TakeSpec } from '../../kernels/index.ts';
+import { isPlainConcat } from '../parts.ts';
 import { argument, type Halo, kernelName, type Planner } from '../planner.ts';
 import { channelOps } from './channel-sums.ts';
 import { placeOps } from './places.ts';
@@ -52,14 +53,11 @@ function lowerConcat(p: Planner, node: Node): View {
   // Blocked stays blocked, but where somebody would have to write the padding of a last block between two parts.
   const starts = parts.map((_, i) => parts.slice(0, i).reduce((sum, part) => sum + part.shape[axis], 0));
   const whole = (i: number) => starts[i] % blockChannels === 0 && (i === parts.length - 1 || parts[i].shape[1] % blockChannels === 0);
-  const blocked =
-    axis === 1 && shape.length > 2 && dtype === 'float32' && parts.some(({ block }) => block?.axis === 1) &&
-    (shape[1] % blockChannels === 0 || whole(parts.length - 1));
+  const blocked = !isPlainConcat(node) && parts.some(({ block }) => block?.axis === 1) && (shape[1] % blockChannels === 0 || whole(parts.length - 1));
   if (!blocked) {
-    const out = p.plain(dtype, shape, constantParts);
+    const out = p.parts.wholeOf(p, node, constantParts);
     parts.forEach((part, i) => {
-      const place = sliceView(out, shape.map((_, a) => (a === axis ? starts[i] : 0)), shape.map(() => 1), part.shape) as View;
-      p.copy(part, place, node.op, node.name);
+      if (!p.parts.isPlaced(node, i)) p.copy(part, p.parts.placeIn(p, node, i), node.op, node.name);
     });
     return out;
   }
