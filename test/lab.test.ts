@@ -116,7 +116,7 @@ else {
       await expect.poll(() => drawn('loss')).toEqual(expect.arrayContaining(['steady', 'greedy']));
       expect(await run('greedy').textContent()).toContain('overfits since 60');
       expect(await run('steady').textContent()).not.toContain('overfits');
-      expect(await plot('loss').textContent()).toContain('greedy overfits: loss validation was best at step 60 with 0.4');
+      expect(await plot('loss').textContent()).toContain('greedy overfits since step 60: loss validation rose from 0.4 to');
       expect(await plot('accuracy').textContent()).not.toContain('overfits');
       // Unticked, its curve goes.
       await run('greedy').getByRole('checkbox').click();

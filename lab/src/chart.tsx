@@ -80,18 +80,25 @@ export function Chart({ plot, runs, revision, wide, onWide }: ChartProps) {
         onKeyDown={(event) => chart.current?.key(event) && event.preventDefault()}
         onBlur={() => setAt(null)}
       />
-      {at && <Readout at={at} axis={axis} single={new Set(lines.map(({ run }) => run)).size === 1} />}
-      {warned.map(({ name, overfitting }) => overfitting && (
-        <p class="note" key={name}>
-          <span class="flag" aria-hidden="true">⚑</span> <b>{name}</b> overfits: {title(overfitting.name.replace('/', ' '))} was best at step {formatStep(overfitting.step)} with {formatNumber(overfitting.value)} and has risen to {formatNumber(overfitting.now)} since, while training goes on falling.
-        </p>
-      ))}
+      {at && <Readout at={at} axis={axis} labels={plot.labels} />}
+      {warned.length > 0 && (
+        <ul class="note" aria-label="Overfitting">
+          {warned.map(({ name, overfitting }) => overfitting && (
+            <li key={name}>
+              <b><span aria-hidden="true">⚑</span> {name}</b> overfits since step {formatStep(overfitting.step)}: {title(overfitting.name.replace('/', ' '))} rose from {formatNumber(overfitting.value)} to {formatNumber(overfitting.now)}
+            </li>
+          ))}
+        </ul>
+      )}
     </section>
   );
 }
 
 const describe = ({ group, lines }: Plot, runs: readonly RunSummary[]): string =>
   `${group}: ${lines.map(({ run, name }) => `${name} of ${run} is ${formatNumber(runs.find((one) => one.name === run)?.metrics.find((metric) => metric.name === name)?.last)}`).join(', ')}.`;
+
+/** What was set and not measured has no noise. */
+const isScheduled = (name: string): boolean => /^(learning.?rate|lr)\b/i.test(name);
 
 /** Curves that nobody sees are not drawn. */
 function useVisible(box: { current: HTMLDivElement | null }): boolean {
@@ -114,19 +121,30 @@ interface Reading {
   readonly rows: readonly { readonly line: Line; readonly value: number }[];
 }
 
-function Readout({ at, axis, single }: { at: Reading; axis: Axis; single: boolean }) {
-  const side = at.left > at.width / 2 ? { right: `${at.width - at.left + 14}px` } : { left: `${at.left + 14}px` };
+/** A row for each run, a column for each of its curves. */
+function Readout({ at, axis, labels }: { at: Reading; axis: Axis; labels: Plot['labels'] }) {
+  const side = at.left > at.width / 2 ? { right: `${at.width - at.left + 28}px` } : { left: `${at.left + 28}px` };
+  const runs = [...new Set(at.rows.map(({ line }) => line.run))];
   return (
     <div class="readout" style={side} role="status">
-      <p>{axis === 'time' ? 'after' : axis} {formatPlace(axis, at.x)}</p>
       <table>
-        {at.rows.map(({ line, value }) => (
-          <tr key={`${line.run} ${line.name}`}>
-            <td><svg width="18" height="6" aria-hidden="true"><line x1="0" y1="3" x2="18" y2="3" stroke={line.colour} stroke-width="2.5" stroke-dasharray={line.dash.join(' ') || undefined} /></svg></td>
-            <td>{single ? line.label : `${line.run}${line.label === line.name ? '' : ` · ${line.label}`}`}</td>
-            <td class="number">{formatNumber(value)}</td>
+        <thead>
+          <tr>
+            <th scope="col">{axis === 'time' ? 'after' : axis} {formatPlace(axis, at.x)}</th>
+            {labels.map(({ label }) => <th key={label} scope="col">{labels.length > 1 && label}</th>)}
           </tr>
-        ))}
+        </thead>
+        <tbody>
+          {runs.map((run) => {
+            const ofRun = at.rows.filter(({ line }) => line.run === run);
+            return (
+              <tr key={run}>
+                <th scope="row" style={{ '--run': ofRun[0].line.colour }}><i class="dot" aria-hidden="true" />{run}</th>
+                {labels.map(({ label }) => <td key={label}>{formatNumber(ofRun.find(({ line }) => line.label === label)?.value)}</td>)}
+              </tr>
+            );
+          })}
+        </tbody>
       </table>
     </div>
   );
@@ -141,8 +159,13 @@ function marksOf(lines: readonly Line[], runs: readonly RunSummary[], axis: Axis
   });
 }
 
+interface Range {
+  readonly min: number;
+  readonly max: number;
+}
+
 interface Drawn {
-  update(lines: readonly Line[], smoothing: number, marks: readonly Mark[], range: { min: number; max: number } | null): void;
+  update(lines: readonly Line[], smoothing: number, marks: readonly Mark[], range: Range | null): void;
   /** True where it was a key of the plot's. */
   key(event: KeyboardEvent): boolean;
   destroy(): void;
@@ -160,6 +183,7 @@ interface DrawOptions {
 function draw(box: HTMLElement, first: readonly Line[], { axis, logarithmic, clipped, smoothed, height, onRead }: DrawOptions): Drawn {
   let lines = first;
   let marks: readonly Mark[] = [];
+  let seen: Range = { min: 0, max: 1 };
   /** Raw values lie faint behind their smoothed curve: two series a line then. */
   const perLine = smoothed ? 2 : 1;
   const width = 1.75;
@@ -200,7 +224,9 @@ function draw(box: HTMLElement, first: readonly Line[], { axis, logarithmic, cli
         ctx.fillStyle = faded(ink('warn'), 0.09);
         ctx.fillRect(x, bbox.top, u.valToPos(mark.end, 'x', true) - x, bbox.height);
       }
-      ctx.strokeStyle = ink('warn');
+      // Of one run it is told in words; of several, by their colours.
+      const colour = marks.length === 1 ? ink('warn') : mark.colour;
+      ctx.strokeStyle = colour;
       ctx.lineWidth = 1.5 * scale;
       ctx.setLineDash([4 * scale, 3 * scale]);
       ctx.beginPath();
@@ -216,8 +242,8 @@ function draw(box: HTMLElement, first: readonly Line[], { axis, logarithmic, cli
       ctx.lineWidth = 2.5 * scale;
       ctx.stroke();
       ctx.font = `600 ${11 * scale}px system-ui, sans-serif`;
-      ctx.fillStyle = ink('warn');
-      const text = marks.length === 1 ? 'best, overfitting since' : 'best';
+      ctx.fillStyle = colour;
+      const text = marks.length === 1 ? 'best, overfitting since' : '⚑';
       const right = x + ctx.measureText(text).width + 8 * scale > bbox.left + bbox.width;
       ctx.textAlign = right ? 'right' : 'left';
       ctx.fillText(text, x + (right ? -6 : 6) * scale, bbox.top + 14 * scale);
@@ -232,7 +258,7 @@ function draw(box: HTMLElement, first: readonly Line[], { axis, logarithmic, cli
       legend: { show: false },
       padding: [10, 22, 0, 0],
       cursor: { sync: { key: 'whet-lab', scales: ['x', null] }, drag: { x: true, y: false, setScale: false }, points: { show: false }, y: false },
-      scales: { x: { time: false, range: (_, min, max) => (min === max ? [min - 0.5, max + 0.5] : [min, max]) }, y: { distr: logarithmic ? 3 : 1, range: logarithmic ? undefined : (u, low, high) => yRange(...(clipped ? withoutOutliers(u, low, high) : [low, high] as const)) } },
+      scales: { x: { time: false, range: (_, min, max) => (min === max ? [min - 0.5, max + 0.5] : [min, max]) }, y: { distr: logarithmic ? 3 : 1, range: logarithmic ? undefined : (u, low, high) => yRange(...(clipped ? withoutOutliers(u, seen, low, high) : [low, high] as const)) } },
       axes: [
         { ...axisStyle, size: 30, values: (_, ticks) => ticks.map((value) => formatPlace(axis, value)), space: axis === 'time' ? 90 : 60 },
         { ...axisStyle, size: 58, values: (_, ticks) => ticks.map((value) => (value === null ? '' : formatNumber(value))) },
@@ -290,14 +316,14 @@ function draw(box: HTMLElement, first: readonly Line[], { axis, logarithmic, cli
       const tables = lines.flatMap((line): uPlot.AlignedData[] => {
         const x = placesOf(line, axis)!;
         const raw = logarithmic ? line.points.values.map((value) => (value !== null && value > 0 ? value : null)) : line.points.values;
-        return smoothed ? [[x, raw, smooth(raw, smoothing)]] : [[x, raw]];
+        return smoothed ? [[x, raw, smooth(raw, isScheduled(line.name) ? 0 : smoothing)]] : [[x, raw]];
       });
       // The places of one curve are no gaps in another.
       const data = tables.length === 0 ? ([[]] as unknown as uPlot.AlignedData) : uPlot.join(tables, tables.map((table) => table.map(() => 1 as const)));
       u.batch(() => {
+        seen = range ?? { min: data[0][0] ?? 0, max: data[0].at(-1) ?? 1 };
         u.setData(data, false);
-        const [min, max] = [data[0][0] ?? 0, data[0].at(-1) ?? 1];
-        u.setScale('x', range ?? { min, max });
+        u.setScale('x', seen);
       });
     },
     key(event) {
@@ -316,7 +342,9 @@ function draw(box: HTMLElement, first: readonly Line[], { axis, logarithmic, cli
 /** Some room above and below; a flat line in the middle. */
 function yRange(low: number | null, high: number | null): [number, number] {
   if (low === null || high === null) return [0, 1];
-  const spread = high - low || Math.abs(high) || 1;
+  // A mean of equal numbers differs from them in its last digits.
+  if (high - low <= 1e-9 * Math.max(Math.abs(low), Math.abs(high))) return low === 0 ? [-1, 1] : low > 0 ? [0, 2 * low] : [2 * low, 0];
+  const spread = high - low;
   const [bottom, top] = [low - spread * 0.06, high + spread * 0.06];
   return [low >= 0 && bottom < 0 ? 0 : bottom, top];
 }
@@ -324,10 +352,9 @@ function yRange(low: number | null, high: number | null): [number, number] {
 const farInQuartiles = 8;
 
 /** Lowest and highest but for what is far from the middle half of all that is seen (J. Tukey's fences, set wide). */
-function withoutOutliers(u: uPlot, low: number | null, high: number | null): readonly [number | null, number | null] {
-  const { min = -Infinity, max = Infinity } = u.scales.x;
+function withoutOutliers(u: uPlot, { min, max }: Range, low: number | null, high: number | null): readonly [number | null, number | null] {
   const [places, ...curves] = u.data;
-  const seen = curves.flatMap((values) => [...values].filter((value, i): value is number => typeof value === 'number' && places[i] >= min! && places[i] <= max!)).sort((a, b) => a - b);
+  const seen = curves.flatMap((values) => [...values].filter((value, i): value is number => typeof value === 'number' && places[i] >= min && places[i] <= max)).sort((a, b) => a - b);
   if (low === null || high === null || seen.length < 8) return [low, high];
   const [first, third] = [seen[seen.length >> 2], seen[(seen.length * 3) >> 2]];
   const fence = farInQuartiles * (third - first);

@@ -1,6 +1,6 @@
 /** Runs side by side: how each went, its best values, and what it was configured with. */
 import type { Config, ConfigValue, MetricSummary, RunSummary } from '../../src/lab/shared/index.ts';
-import { direction } from '../../src/lab/shared/index.ts';
+import { direction, splitOf } from '../../src/lab/shared/index.ts';
 import { colourOf } from './colours.ts';
 import { formatDate, formatNumber, formatSeconds, formatStep } from './format.ts';
 import { change, runs, useSettings, useShownRuns } from './state.ts';
@@ -24,7 +24,8 @@ interface Row {
 
 function metricRows(shown: readonly RunSummary[]): Row[] {
   const find = (run: RunSummary, name: string): MetricSummary | undefined => run.metrics.find((metric) => metric.name === name);
-  const names = namesOf(shown.map(({ metrics }) => metrics.map(({ name }) => name))).filter((name) => name !== 'epoch');
+  const rank = (name: string): number => (direction(name) === 'none' ? 2 : splitOf(name) === 'validation' ? 0 : 1);
+  const names = namesOf(shown.map(({ metrics }) => metrics.map(({ name }) => name))).filter((name) => name !== 'epoch').sort((a, b) => rank(a) - rank(b));
   return names.map((name) => {
     const way = direction(name);
     const bests = shown.map((run) => find(run, name)?.best ?? null).filter((best) => best !== null);

@@ -15,7 +15,8 @@ export function Histograms() {
   const [chosen, setChosen] = useState<string>();
   const [filter, setFilter] = useState('');
   const run = shown.find(({ name }) => name === chosen) ?? shown[0];
-  const series = useFetched<readonly HistogramSeries[]>(run ? address(run.name, 'histograms') : 'api/runs', run?.histograms ?? 0);
+  const path = run && address(run.name, 'histograms');
+  const series = useFetched<readonly HistogramSeries[]>(path ? [{ path, count: run.histograms }] : []).get(path ?? '') ?? [];
   if (!run) {
     return (
       <div class="empty">
@@ -25,7 +26,7 @@ export function Histograms() {
       </div>
     );
   }
-  const found = (Array.isArray(series) ? series : []).filter(({ name }) => name.toLowerCase().includes(filter.toLowerCase()));
+  const found = series.filter(({ name }) => name.toLowerCase().includes(filter.toLowerCase()));
   const groups = [...new Set(found.map(({ name }) => groupOf(name)))];
   const colour = colourOf(run.name, all);
   return (

@@ -1,6 +1,6 @@
 /** Pictures and text that runs logged, by step, each name's runs side by side. */
 import { useEffect, useState } from 'preact/hooks';
-import type { RunSummary, SampleSeries } from '../../src/lab/shared/index.ts';
+import type { SampleSeries } from '../../src/lab/shared/index.ts';
 import { colourOf } from './colours.ts';
 import { address, useFetched } from './fetched.ts';
 import { formatStep, title } from './format.ts';
@@ -11,6 +11,7 @@ export function Samples() {
   const shown = useShownRuns();
   const all = useStore(runs);
   const logging = shown.filter(({ samples }) => samples > 0);
+  const answers = useFetched<readonly SampleSeries[]>(logging.map(({ name, samples }) => ({ path: address(name, 'samples'), count: samples })));
   if (logging.length === 0) {
     return (
       <div class="empty">
@@ -20,30 +21,36 @@ export function Samples() {
       </div>
     );
   }
-  return <>{logging.map((run) => <OfRun key={run.name} run={run} colour={colourOf(run.name, all)} />)}</>;
-}
-
-function OfRun({ run, colour }: { run: RunSummary; colour: string }) {
-  const series = useFetched<readonly SampleSeries[]>(address(run.name, 'samples'), run.samples);
+  // One run: all it has. Several: what has the same name, side by side.
+  const found = logging.flatMap(({ name: run }) => (answers.get(address(run, 'samples')) ?? []).map((series) => ({ run, series })));
+  const names = logging.length === 1 ? [undefined] : [...new Set(found.map(({ series }) => series.name))];
   return (
-    <section class="of-run" aria-label={`Samples of ${run.name}`}>
-      <h2 style={{ '--run': colour }}><i class="dot" aria-hidden="true" />{run.name}</h2>
-      <div class="grid">{series?.map((one) => <Sample key={`${one.kind} ${one.name}`} run={run.name} series={one} />)}</div>
-    </section>
+    <>
+      {names.map((name) => (
+        <section class="of-run" key={name} aria-label={name === undefined ? 'Samples' : `Samples named ${name}`}>
+          {name !== undefined && <h2>{title(name)}</h2>}
+          <div class="grid">
+            {found
+              .filter(({ series }) => name === undefined || series.name === name)
+              .map(({ run, series }) => <Sample key={`${run} ${series.kind} ${series.name}`} run={run} colour={colourOf(run, all)} heading={name === undefined ? title(series.name) : run} series={series} />)}
+          </div>
+        </section>
+      ))}
+    </>
   );
 }
 
 /** At the latest step, unless the person chose another. */
-function Sample({ run, series: { name, kind, entries } }: { run: string; series: SampleSeries }) {
+function Sample({ run, colour, heading, series: { name, kind, entries } }: { run: string; colour: string; heading: string; series: SampleSeries }) {
   const [chosen, setChosen] = useState<number | null>(null);
   const index = chosen ?? entries.length - 1;
   const entry = entries[Math.min(index, entries.length - 1)];
   const source = address(run, `samples/${entry.id}`);
   const choose = (to: number): void => setChosen(to >= entries.length - 1 ? null : Math.max(0, to));
   return (
-    <section class="card sample" aria-label={`${kind === 'image' ? 'Picture' : 'Text'} ${name}`}>
+    <section class="card sample" aria-label={`${kind === 'image' ? 'Picture' : 'Text'} ${name} of ${run}`} style={{ '--run': colour }}>
       <header>
-        <h3>{title(name)}</h3>
+        <h3><i class="dot" aria-hidden="true" />{heading}</h3>
         <span class="facts">step {formatStep(entry.step)}{chosen === null && entries.length > 1 ? ', latest' : ''}</span>
       </header>
       {kind === 'image' ? (

@@ -22,22 +22,24 @@ export const useSettings = (): ReturnType<typeof settings.get> => useStore(setti
 /** The part of the x axis that all curves show; null for all of it. */
 export const zoom = makeStore<{ readonly min: number; readonly max: number } | null>(null);
 
-/** Runs that were ticked or unticked; of others, `shownByDefault` decides. */
+/** Runs that were ticked or unticked; others are shown if they are among the latest. */
 const choices = makeKept<Record<string, boolean>>('whet-lab-runs', {});
 
 /** All runs, latest first. */
 export const runs = makeStore<readonly RunSummary[]>([]);
-/** Those there were when the page opened: of these the latest are shown, of later ones all. */
-let atOpening: ReadonlySet<string> | undefined;
+/** Of runs that were there when the page opened, the latest are shown; of later ones all. */
+const openedAt = Date.now();
 const shownAtOpening = 3;
+let latest: ReadonlySet<string> = new Set();
 
 export function setRuns(next: readonly RunSummary[]): void {
   const sorted = [...next].sort((a, b) => b.started - a.started || (a.name < b.name ? 1 : -1));
-  atOpening ??= new Set(sorted.slice(shownAtOpening).map(({ name }) => name));
+  const old = sorted.filter(({ started }) => started < openedAt);
+  latest = new Set([...sorted.slice(0, sorted.length - old.length), ...old.slice(0, shownAtOpening)].map(({ name }) => name));
   runs.set(sorted);
 }
 
-export const isShown = (name: string): boolean => choices.get()[name] ?? !atOpening?.has(name);
+export const isShown = (name: string): boolean => choices.get()[name] ?? latest.has(name);
 export const shownRuns = (): readonly RunSummary[] => runs.get().filter(({ name }) => isShown(name));
 export const show = (names: readonly string[], shown: boolean): void => choices.set({ ...choices.get(), ...Object.fromEntries(names.map((name) => [name, shown])) });
 export const followChoices = (listener: () => void): (() => void) => choices.follow(listener);

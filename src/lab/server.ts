@@ -28,8 +28,6 @@ export interface Lab {
   readonly port: number;
   readonly token: string;
   readonly folder: string;
-  /** How many runs were there when it started. */
-  readonly runs: number;
   close(): Promise<void>;
 }
 
@@ -48,7 +46,7 @@ export async function startLab({ folder = 'runs', port = 8888, host = '127.0.0.1
     throw new LabError('token', { expected: `at least ${fewestTokenCharacters} printable characters without spaces`, got: `${token.length}` });
   }
   const files = await readPageFiles(page === undefined ? undefined : [page]);
-  const watcher = await watchRuns(resolve(folder));
+  const watcher = watchRuns(resolve(folder));
   const ending = new AbortController();
   try {
     const app = makeApp({ watcher, files, token, host, cookieName: `whet-lab-${port}`, signal: ending.signal });
@@ -59,7 +57,6 @@ export async function startLab({ folder = 'runs', port = 8888, host = '127.0.0.1
       port: at,
       token,
       folder: watcher.folder,
-      runs: watcher.runs.size,
       async close() {
         ending.abort();
         await watcher.close();

@@ -49,8 +49,8 @@ const fresh = (name: string, inode: number): Following => {
   return { view, summary: view.summary(false), version: 0, segment: 0, offset: 0, cut: makeLineCutter(), inode };
 };
 
-/** Looks at once, then every `everyMs`. A folder that is not there has no runs yet. */
-export async function watchRuns(folder: string, everyMs = 250): Promise<Watcher> {
+/** Looks at once, then every `everyMs`. A folder that is not there has no runs yet; a large one is there run by run. */
+export function watchRuns(folder: string, everyMs = 250): Watcher {
   const runs = new Map<string, Following>();
   const waiting = new Set<() => void>();
   let [looks, version] = [0, 0];
@@ -65,7 +65,7 @@ export async function watchRuns(folder: string, everyMs = 250): Promise<Watcher>
     try {
       for (;;) {
         const { bytesRead } = await file.read(buffer, 0, chunkBytes, run.offset);
-        if (bytesRead === 0) return run.offset > from;
+        if (bytesRead === 0 || closed) return run.offset > from;
         run.offset += bytesRead;
         for (const { offset, line } of run.cut(buffer.subarray(0, bytesRead))) {
           if (line.length > 0) run.view.add(decodeLine(line), { segment: run.segment, offset, length: line.length });
@@ -77,10 +77,10 @@ export async function watchRuns(folder: string, everyMs = 250): Promise<Watcher>
   };
   const follow = async (name: string): Promise<boolean> => {
     const path = join(folder, name);
-    const { ino } = await lstat(path);
     let run = runs.get(name);
-    if (run?.inode !== ino) run = undefined;
     if (run && run.summary.status !== 'running' && looks % restingLooks !== 0) return false;
+    const { ino } = await lstat(path);
+    if (run?.inode !== ino) run = undefined;
     const segments = segmentsAmong(await readdir(path));
     if (segments.length === 0) return runs.delete(name);
     run ??= fresh(name, ino);
@@ -104,25 +104,27 @@ export async function watchRuns(folder: string, everyMs = 250): Promise<Watcher>
     runs.set(name, run);
     return true;
   };
-  const look = async (): Promise<void> => {
-    const entries = await readdir(folder, { withFileTypes: true }).catch(() => []);
-    const names = new Set(entries.filter((entry) => entry.isDirectory()).map((entry) => entry.name));
-    let changed = false;
-    for (const name of runs.keys()) if (!names.has(name)) changed = runs.delete(name) || changed;
-    // What vanishes while it is looked at is not there the next time.
-    for (const name of names) changed = (await follow(name).catch(() => false)) || changed;
-    looks++;
-    if (!changed) return;
+  const tellAll = (): void => [...waiting].forEach((tell) => tell());
+  const changed = (): void => {
     version++;
     tellAll();
   };
-  const tellAll = (): void => [...waiting].forEach((tell) => tell());
-  let looking = look();
-  const again = (): void => {
-    timer = setTimeout(() => void (looking = look().finally(() => closed || again())), everyMs).unref();
+  const look = async (): Promise<void> => {
+    const entries = await readdir(folder, { withFileTypes: true }).catch(() => []);
+    const names = new Set(entries.filter((entry) => entry.isDirectory()).map((entry) => entry.name));
+    for (const name of runs.keys()) if (!names.has(name) && runs.delete(name)) changed();
+    for (const name of names) {
+      // What vanishes while it is looked at is not there the next time.
+      if (await follow(name).catch(() => false)) changed();
+      if (closed) return;
+    }
+    looks++;
   };
-  await looking;
-  again();
+  const lookOn = (): Promise<void> =>
+    look().finally(() => {
+      if (!closed) timer = setTimeout(() => void (looking = lookOn()), everyMs).unref();
+    });
+  let looking = lookOn();
 
   return {
     folder,
@@ -155,9 +157,8 @@ export async function watchRuns(folder: string, everyMs = 250): Promise<Watcher>
     async close() {
       closed = true;
       clearTimeout(timer);
-      await looking;
-      clearTimeout(timer);
       tellAll();
+      await looking;
     },
   };
 }

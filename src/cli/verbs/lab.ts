@@ -23,9 +23,9 @@ export function addLab(program: Command, terminal: Terminal): void {
 /** Serves until it is interrupted. */
 async function lab({ port, host, runs, token, json }: Options, terminal: Terminal): Promise<void> {
   const server = await startLab({ port, host, folder: runs, token });
-  if (json) printJson(terminal, { url: server.url, port: server.port, token: server.token, folder: server.folder, runs: server.runs });
+  if (json) printJson(terminal, { url: server.url, port: server.port, token: server.token, folder: server.folder });
   else {
-    terminal.print(`${server.runs} ${server.runs === 1 ? 'run' : 'runs'} in ${server.folder}`);
+    terminal.print(`Shows runs of ${server.folder} at`);
     terminal.print(`\n  ${terminal.style.accent(server.url)}\n`);
     terminal.print(terminal.style.faint('Ctrl-C stops the page; what trains goes on.'));
   }
