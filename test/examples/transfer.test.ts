@@ -8,7 +8,7 @@ import { randomNumbers } from '../../src/data/index.ts';
 import { cifarPictures, folderPictures } from '../../src/examples/transfer/data.ts';
 import { Rows } from '../../src/examples/transfer/features.ts';
 import { type Backbone, type Config, transferLearn } from '../../src/examples/transfer/index.ts';
-import { confusionSvg, writeConfusionPicture } from '../../src/examples/transfer/picture.ts';
+import { confusionPng, confusionSvg } from '../../src/examples/transfer/picture.ts';
 import { readImage } from '../../src/vision/node.ts';
 import { temporaryFolder } from '../support/whet.ts';
 
@@ -68,6 +68,7 @@ test('a new head learns classes of one’s own, then the last stage with it', as
   expect(outcome.headAccuracy).toBeGreaterThan(0.6);
   expect(outcome.accuracy).toBeGreaterThan(0.6);
   expect(outcome.confusion.flat().reduce((a, b) => a + b)).toBe(6);
+  expect((await readImage(outcome.picture)).width).toBeGreaterThan(100);
 });
 
 test('CIFAR-10’s sheets are cut into pictures', async () => {
@@ -98,8 +99,7 @@ test('the confusion matrix is a picture', async () => {
   const svg = confusionSvg([[8, 2], [0, 10]], ['<cat>', 'dog']);
   expect(svg).toContain('&#60;cat&#62;');
   expect(svg.match(/<rect /g)).toHaveLength(5);
-  await writeConfusionPicture(file('confusion.png'), [[8, 2], [0, 10]], ['cat', 'dog']);
-  const image = await readImage(file('confusion.png'));
+  const image = await readImage(await confusionPng([[8, 2], [0, 10]], ['cat', 'dog']));
   const at = (x: number, y: number) => [...image.data.subarray((y * image.width + x) * 3, (y * image.width + x) * 3 + 3)];
   // Right is green, wrong red, nothing white.
   const [[, green], [red], white] = [at(104, 94), at(148, 94), at(104, 138)];

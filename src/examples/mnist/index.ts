@@ -35,8 +35,9 @@ export const mnist: Example = {
 
     manualSeed(seed);
     const model = digitNetwork(config);
-    await fit(model, batches, {
-      ...watch(),
+    const watching = watch();
+    const history = await fit(model, batches, {
+      ...watching,
       seed,
       epochs,
       optimizer: (parameters) => new Adam(parameters, { lr: config.lr }),
@@ -53,8 +54,9 @@ export const mnist: Example = {
     for (const line of confusionTable(confusion, names)) print(line);
     const wrong = await mistakes(model, test);
     print('');
-    const shown = wrong.slice(0, 3);
-    for (const line of sideBySide(shown.map(({ index, truth, answer }) => [`a ${truth}, taken for a ${answer}`.padEnd(28), ...draw(test.get(index)[0])]))) print(line);
+    const shown = wrong.slice(0, 3).map(({ index, truth, answer }) => ({ picture: test.get(index)[0], words: `a ${truth}, taken for a ${answer}` }));
+    for (const line of sideBySide(shown.map(({ picture, words }) => [words.padEnd(28), ...draw(picture)]))) print(line);
+    for (const { picture, words } of shown) watching.recorder?.image(words, { width: 28, height: 28, data: picture.toArray() as Uint8Array }, history.epochs.at(-1)?.step ?? 0);
     print('');
     print(`test accuracy ${(100 * rightOf(confusion)).toFixed(2)} %, ${wrong.length} of ${test.length} wrong`);
     return { accuracy: rightOf(confusion), confusion, wrong };

@@ -37,8 +37,13 @@ export async function trainSeq2Seq(config: Config, data: { readonly train: reado
   const train = new DataLoader(config.relabel ? relabelled(pairs, data.valid, seed) : pairs, { batchSize: config.batch, shuffle: true, seed, dropLast: true, collate: collatePairs });
   const valid = new DataLoader(data.valid, { batchSize: 400, collate: collatePairs });
 
+  const answered = (): Sample[] => {
+    model.eval();
+    return samplesOf(data.valid.slice(0, 5), (input) => noGrad(() => model.respond(input)));
+  };
   const history = await fit(model, train, {
     ...watch,
+    callbacks: [...(watch.callbacks ?? []), { onEpoch: ({ step }) => watch.recorder?.text('samples', answered().flatMap(sampleLines).join('\n'), step) }],
     seed,
     epochs,
     optimizer: (parameters) => new Adam(parameters, { lr: config.lr, betas: config.oneCycle ? [0.9, 0.98] : undefined }),
@@ -57,9 +62,7 @@ export async function trainSeq2Seq(config: Config, data: { readonly train: reado
   });
 
   const values = history.epochs.at(-1)?.values ?? {};
-  model.eval();
-  const samples = samplesOf(data.valid.slice(0, 5), (input) => noGrad(() => model.respond(input)));
-  return { digits: values['digits/validation'] ?? NaN, sequences: values['sequences/validation'] ?? NaN, samples };
+  return { digits: values['digits/validation'] ?? NaN, sequences: values['sequences/validation'] ?? NaN, samples: answered() };
 }
 
 export function samplesOf(pairs: readonly Pair[], respond: (input: Tensor) => Tensor): Sample[] {

@@ -2,7 +2,7 @@
  * Transfer learning: ResNet-50, trained on ImageNet, learns to tell classes of one's own apart from a few pictures of each. First a
  * new head on features that are computed once, then the network's last stage along with it.
  */
-import { mkdir } from 'node:fs/promises';
+import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { DataLoader } from 'whetstone/data';
 import { compileModel } from 'whetstone/engine';
@@ -13,11 +13,12 @@ import { Adam, CosineAnnealingLR } from 'whetstone/optim';
 import { manualSeed, type Tensor } from 'whetstone/tensor';
 import { accuracy, confusionMatrix, evaluate, fit, type History } from 'whetstone/train';
 import type { Recipe } from 'whetstone/vision';
+import { readImage } from 'whetstone/vision/node';
 import { type Example, percent, type Setting, type Watch } from '../example.ts';
 import { confusionTable, rightOf } from '../terminal.ts';
 import { cifarPictures, folderPictures, type Pictures } from './data.ts';
 import { type Features, featuresOf } from './features.ts';
-import { writeConfusionPicture } from './picture.ts';
+import { confusionPng } from './picture.ts';
 
 export interface Config {
   readonly summary: string;
@@ -52,6 +53,8 @@ export interface Outcome {
   readonly headAccuracy: number;
   readonly accuracy: number;
   readonly confusion: readonly (readonly number[])[];
+  /** The confusion matrix as PNG. */
+  readonly picture: Uint8Array;
 }
 
 export async function transferLearn({ model, recipe, stage, pooled }: Backbone, pictures: Pictures, config: Config, setting: Pick<Setting, 'seed' | 'watch' | 'progress' | 'compile'>): Promise<Outcome> {
@@ -68,15 +71,21 @@ export async function transferLearn({ model, recipe, stage, pooled }: Backbone, 
 
   manualSeed(seed);
   const head = new Linear(train[pooled].shape[0], pictures.classes.length);
-  await learn(head, train[pooled], test[pooled], { lr: config.rates.head, epochs: config.headEpochs, seed }, watch('head'));
-  const first = await confusionOf(head, test[pooled]);
-  if (config.epochs === 0) return { headAccuracy: rightOf(first), accuracy: rightOf(first), confusion: first };
+  let watching = watch('head');
+  let history = await learn(head, train[pooled], test[pooled], { lr: config.rates.head, epochs: config.headEpochs, seed }, watching);
+  let confusion = await confusionOf(head, test[pooled]);
+  const headAccuracy = rightOf(confusion);
 
-  // What is left of the network, as a module; its normalisation keeps to ImageNet's statistics.
-  const network = new Sequential({ stage: new GraphModule(cutModel(model, { inputs: [stage], outputs: [pooled] })), head });
-  await learn(network, train[stage], test[stage], { lr: config.rates.stage, epochs: config.epochs, seed }, watch('stage'));
-  const confusion = await confusionOf(network, test[stage]);
-  return { headAccuracy: rightOf(first), accuracy: rightOf(confusion), confusion };
+  if (config.epochs > 0) {
+    // What is left of the network, as a module; its normalisation keeps to ImageNet's statistics.
+    const network = new Sequential({ stage: new GraphModule(cutModel(model, { inputs: [stage], outputs: [pooled] })), head });
+    watching = watch('stage');
+    history = await learn(network, train[stage], test[stage], { lr: config.rates.stage, epochs: config.epochs, seed }, watching);
+    confusion = await confusionOf(network, test[stage]);
+  }
+  const picture = await confusionPng(confusion, pictures.classes);
+  watching.recorder?.image('confusion', await readImage(picture), history.epochs.at(-1)?.step ?? 0);
+  return { headAccuracy, accuracy: rightOf(confusion), confusion, picture };
 }
 
 const batchSize = 16;
@@ -113,14 +122,14 @@ export const transfer: Example = {
       stage: 'activation_39',
       pooled: 'avg_pool',
     };
-    const outcome = await transferLearn(backbone, pictures, { ...config, epochs: setting.epochs ?? config.epochs }, setting);
+    const { picture, ...outcome } = await transferLearn(backbone, pictures, { ...config, epochs: setting.epochs ?? config.epochs }, setting);
 
     for (const line of confusionTable(outcome.confusion, pictures.classes)) print(line);
-    const picture = join(out, 'confusion.png');
+    const file = join(out, 'confusion.png');
     await mkdir(out, { recursive: true });
-    await writeConfusionPicture(picture, outcome.confusion, pictures.classes);
+    await writeFile(file, picture);
     print(`\ntop-1 of ${pictures.test.length} pictures never seen: ${percent(outcome.headAccuracy)} with a new head, ${percent(outcome.accuracy)} in the end`);
-    print(picture);
-    return { ...outcome, classes: pictures.classes, picture };
+    print(file);
+    return { ...outcome, classes: pictures.classes, picture: file };
   },
 };

@@ -31,6 +31,5 @@ export function confusionSvg(matrix: readonly (readonly number[])[], classes: re
   ].join('\n');
 }
 
-/** @throws Node's error where the file cannot be written */
-export const writeConfusionPicture = async (path: string, matrix: readonly (readonly number[])[], classes: readonly string[]): Promise<void> =>
-  void (await sharp(Buffer.from(confusionSvg(matrix, classes))).png().toFile(path));
+/** As PNG. */
+export const confusionPng = (matrix: readonly (readonly number[])[], classes: readonly string[]): Promise<Uint8Array> => sharp(Buffer.from(confusionSvg(matrix, classes))).png().toBuffer();
