@@ -13,7 +13,7 @@
  * their order by another step, so that bits do not depend on threads.
  */
 import { type Int, type Isa, KernelBuilder, lanesOf, type Vec } from '../codegen/index.ts';
-import { fits } from './contract.ts';
+import { fits, registersOf } from './contract.ts';
 import { blockChannels } from './conv.ts';
 import type { TaskedKernel } from './map.ts';
 import { fewTasks, loadArguments } from './nest.ts';
@@ -88,7 +88,8 @@ export function tileConvWeights(isa: Isa, spec: ConvWeightsSpec): ConvWeightsTil
           const rows = channels * lines * columns;
           if (!fits(isa, { rows, vectors })) continue;
           // Arithmetic, loads, the latency of the additions.
-          const cycles = (Math.max((rows * vectors) / 2, (rows + vectors) / 2, 4) + 0.5) / (rows * vectors);
+          const registers = registersOf(isa, vectors);
+          const cycles = (Math.max((rows * registers) / 2, (rows + registers) / 2, 4) + 0.5) / (rows * vectors);
           if (!best || cycles < best.cycles) best = { cycles, vectors, rows: { channels, lines, columns } };
         }
       }
@@ -131,9 +132,9 @@ export function tileConvWeights(isa: Isa, spec: ConvWeightsSpec): ConvWeightsTil
 export const convWeightsSize = (isa: Isa, spec: ConvWeightsSpec, { panels, blocks, vectors }: ConvWeightsTiling): number =>
   spec.groups * panels * blocks * two(spec.kernel) * spec.blockSize * vectors * lanesOf(isa, 'f32');
 
-/** How many pixels are written out in the innermost loop. */
+/** How many pixels are written out in the innermost loop; on wasm, where only loops have fences, without a rest. */
 function unrollFor(isa: Isa, pixels: number): number {
-  if (isa.name === 'wasm') return 1;
+  if (isa.name === 'wasm') return [4, 3, 2].find((n) => pixels % n === 0 && pixels > n) ?? 1;
   return pixels <= 7 ? pixels : ([4, 5, 6, 7].find((n) => pixels % n === 0) ?? 4);
 }
 
@@ -196,7 +197,9 @@ export function convWeightsKernel(isa: Isa, spec: ConvWeightsSpec, tiling: ConvW
       Array.from({ length: rows.channels }, (_, c) => ({ tap: tapAt(c, line, column), sum: rowAt(c, line, column) })),
     ),
   );
-  const emitPixels = (xAt: Int, dyAt: Int, sums: readonly Vec[], count: number) => {
+  /** In a loop fences keep V8 from moving all loads before the multiply-adds, as in `contract`. */
+  const emitPixels = (xAt: Int, dyAt: Int, sums: readonly Vec[], count: number, looped = false) => {
+    const fenced = looped && isa.name === 'wasm' && !isa.pairs;
     for (let pixel = 0; pixel < count; pixel++) {
       const w = Array.from({ length: vectors }, (_, v) => b.load('f32', b.at(dyAt, pixel * dyPixel + vectorAt(v))));
       tileRows.forEach(({ tap }, r) => {
@@ -204,6 +207,7 @@ export function convWeightsKernel(isa: Isa, spec: ConvWeightsSpec, tiling: ConvW
         if (vectors === 1 && isa.splatOperands) return b.accumulate('f32', sums[r], w[0], element);
         const repeated = b.load('f32', element);
         for (let v = 0; v < vectors; v++) b.accumulate('f32', sums[r * vectors + v], repeated, w[v]);
+        if (fenced && (pixel < count - 1 || r < tileRows.length - 1)) b.fence(dyAt);
       });
     }
     b.advance(xAt, count * xPixel);
@@ -211,7 +215,7 @@ export function convWeightsKernel(isa: Isa, spec: ConvWeightsSpec, tiling: ConvW
   };
   const emitRun = (xAt: Int, dyAt: Int, sums: readonly Vec[], pixels: number) => {
     const unroll = unrollFor(isa, pixels);
-    b.loop(Math.floor(pixels / unroll), () => emitPixels(xAt, dyAt, sums, unroll));
+    b.loop(Math.floor(pixels / unroll), () => emitPixels(xAt, dyAt, sums, unroll, pixels > unroll));
     if (pixels % unroll > 0) emitPixels(xAt, dyAt, sums, pixels % unroll);
   };
   const lastLines = height - (Math.ceil(height / lines) - 1) * lines;
