@@ -56,6 +56,7 @@ export {
   type Executable,
   type ExecutableInfo,
   type IsaName,
+  type Precision,
   type IsaReport,
   measurePeak,
   type Peak,

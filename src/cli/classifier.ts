@@ -1,6 +1,6 @@
 /** A model, and all it takes to get from pictures to named classes. */
 import { readFile } from 'node:fs/promises';
-import { type CompiledModel, compileModel, type Executable, type Image, type IsaName, type Prediction, preprocess, type Recipe, topK } from '../index.ts';
+import { type CompiledModel, compileModel, type Executable, type Image, type IsaName, type Precision, type Prediction, preprocess, type Recipe, topK } from '../index.ts';
 import { UsageError } from './failure.ts';
 import { type LoadedModel, loadModel } from './load.ts';
 import type { Terminal } from './terminal.ts';
@@ -8,6 +8,7 @@ import type { Terminal } from './terminal.ts';
 export interface ClassifierOptions {
   readonly isa?: IsaName;
   readonly threads?: number;
+  readonly precision?: Precision;
   readonly offline?: boolean;
   /** How a file's model wants its pictures; the zoo knows for its own. */
   readonly layout?: Recipe['layout'];
@@ -35,7 +36,7 @@ export async function makeClassifier(name: string, terminal: Terminal, options: 
   const loaded = await loadModel(name, terminal, options);
   const recipe = recipeFor(loaded, options);
   const labels = options.labels === undefined ? loaded.files?.labels : await readLabels(options.labels);
-  const compiled = compileModel(loaded.model, 'cpu', { isa: options.isa, threads: options.threads });
+  const compiled = compileModel(loaded.model, 'cpu', { isa: options.isa, threads: options.threads, precision: options.precision });
   const [input] = compiled.inputs;
   const [output] = compiled.outputs;
   const { width, height } = recipe.fit as { width: number; height: number };

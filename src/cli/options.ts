@@ -54,6 +54,8 @@ export const isaOption = (): Option =>
   new Option('--isa <name>', 'generate code for this instruction set').choices(['avx512', 'avx2', 'wasm']);
 export const threadsOption = (): Option =>
   new Option('--threads <n>', 'most threads to use (default: the cores this process may use)').argParser(wholeNumber(1, 256));
+export const precisionOption = (): Option =>
+  new Option('--precision <name>', 'high: 3x3 convolutions may take Winograd (default); highest: none does').choices(['high', 'highest']);
 export const batchOption = (): Option => new Option('--batch <n>', 'samples in one run').argParser(wholeNumber(1, 65_536));
 export const shapeOption = (): Option => new Option('--shape <input=1x3x224x224>', 'shape of an input; may be given again').argParser(shapeOf);
 export const offlineOption = (): Option => new Option('--offline', 'use no network: only what was fetched before');

@@ -34,6 +34,7 @@ Environment:
   WHET_ISA=avx512|avx2|wasm  generate code for this instruction set
   WHET_NATIVE=0              no machine code in executable memory: WebAssembly runs
   WHET_THREADS=N             threads of a run that does not say
+  WHET_PRECISION=highest     no convolution takes Winograd's algorithm
   WHET_VERBOSE=1             a line on stderr for every kernel executed
   WHET_DUMP=FOLDER           write the generated code there
   WHET_CACHE=FOLDER          where fetched models are kept`,

@@ -4,6 +4,9 @@ import type { DType, Graph, TensorData, TensorType } from '../graph/index.ts';
 /** The instruction sets and languages that devices generate code in; a device says in its `info` which one it took. */
 export type IsaName = 'avx512' | 'avx2' | 'wasm';
 
+/** How float32 convolutions and products may be computed. */
+export type Precision = 'highest' | 'high';
+
 export interface CompileOptions {
   /** Generate for this instruction set and no other. Default: the best that the machine runs. */
   readonly isa?: IsaName;
@@ -14,6 +17,11 @@ export interface CompileOptions {
    * array that was given for the input, and hands that over as the output. All else sees the old values to the end of the run.
    */
   readonly inPlace?: Readonly<Record<string, string>>;
+  /**
+   * `highest`: every convolution is a plain sum of products. `high`, the default: 3x3 convolutions may take Winograd's algorithm, where
+   * that is faster; its error is about ten times as large, and still a few millionths of the output's scale (docs/winograd.md).
+   */
+  readonly precision?: Precision;
 }
 
 export interface RunOptions {

@@ -9,6 +9,7 @@ export type {
   Executable,
   ExecutableInfo,
   IsaName,
+  Precision,
   ProfileRecord,
   RunOptions,
   TensorSpec,

@@ -16,7 +16,7 @@ export interface Settings extends CompileOptions {
 
 let settings: Settings = { device: cpu, programs: 256, programBytes: 2 ** 30 };
 
-/** How tensors are computed from now on: on which device, with which instruction set and how many threads. Returns what held before. */
+/** How tensors are computed from now on: on which device, with which instruction set, how many threads and what precision. Returns what held before. */
 export function configure(changes: Partial<Settings>): Settings {
   const before = settings;
   settings = { ...settings, ...changes };
@@ -45,8 +45,8 @@ export type InPlace = readonly (readonly [root: number, leaf: number])[];
 
 /** The program that computes `pending`, compiled where there is none yet. `sync`: it must be idle. */
 export function programFor(pending: Pending, sync: boolean, inPlace: InPlace = []): Program {
-  const { device, isa, threads } = settings;
-  const key = `${device.name} ${isa} ${threads} ${inPlace.join(' ')} ${pending.key}`;
+  const { device, isa, threads, precision } = settings;
+  const key = `${device.name} ${isa} ${threads} ${precision} ${inPlace.join(' ')} ${pending.key}`;
   const numbers = pending.literals.map(numberOf);
   let found = programs.get(key);
   if (found) programs.delete(key);
@@ -75,10 +75,10 @@ function forgetOldest(): void {
 }
 
 function make(pending: Pending, fixed: readonly number[], pairs: InPlace): Program {
-  const { device, isa, threads } = settings;
+  const { device, isa, threads, precision } = settings;
   counts.compiled++;
   const inPlace = Object.fromEntries(pairs.map(([root, leaf]) => [outputName(root), leafName(leaf)]));
-  return { executable: device.compile(graphOf(pending, fixed), { isa, threads, inPlace }), fixed, running: 0 };
+  return { executable: device.compile(graphOf(pending, fixed), { isa, threads, precision, inPlace }), fixed, running: 0 };
 }
 
 /** Names of inputs: leaves, then literals. */

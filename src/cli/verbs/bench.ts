@@ -1,6 +1,6 @@
 /** `whet bench`: how long a model takes, and where the time goes. */
 import type { Command } from 'commander';
-import { compileModel, type IsaName, type ProfileRecord } from '../../index.ts';
+import { compileModel, type IsaName, type Precision, type ProfileRecord } from '../../index.ts';
 import { loadModel } from '../load.ts';
 import { measure } from '../measure.ts';
 import {
@@ -10,6 +10,7 @@ import {
   isaOption,
   offlineOption,
   positive,
+  precisionOption,
   printJson,
   shapeOption,
   threadsOption,
@@ -21,6 +22,7 @@ import { bar, clip, columns, formatMs, type Terminal } from '../terminal.ts';
 interface Options extends CommonOptions {
   readonly isa?: IsaName;
   readonly threads?: number;
+  readonly precision?: Precision;
   readonly batch?: number;
   readonly seconds: number;
   readonly shape?: Record<string, readonly number[]>;
@@ -38,6 +40,7 @@ export function addBench(program: Command, terminal: Terminal): void {
   ])
     .addOption(isaOption())
     .addOption(threadsOption())
+    .addOption(precisionOption())
     .addOption(batchOption())
     .option('--seconds <s>', 'how long to measure', positive, 5)
     .addOption(shapeOption())
@@ -47,12 +50,12 @@ export function addBench(program: Command, terminal: Terminal): void {
 }
 
 async function bench(name: string, options: Options, terminal: Terminal): Promise<void> {
-  const { seconds, isa, threads } = options;
+  const { seconds, isa, threads, precision } = options;
   const { model, loadMs, files } = await loadModel(name, terminal, options);
   const shapes = concreteShapes(model, { ...options, known: files?.entry.input?.defaultShape });
 
   const start = performance.now();
-  const compiled = compileModel(model, 'cpu', { isa, threads });
+  const compiled = compileModel(model, 'cpu', { isa, threads, precision });
   const executable = compiled.compile(shapes);
   const compileMs = performance.now() - start;
 

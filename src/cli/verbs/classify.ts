@@ -4,7 +4,7 @@ import type { Image } from '../../index.ts';
 import { listImages, readImage } from '../../vision/node.ts';
 import { type Classifier, type ClassifierOptions, makeClassifier } from '../classifier.ts';
 import { explain, SomeFailed } from '../failure.ts';
-import { addVerb, type CommonOptions, isaOption, offlineOption, perChannel, positive, printJson, threadsOption, wholeNumber } from '../options.ts';
+import { addVerb, type CommonOptions, isaOption, offlineOption, perChannel, positive, precisionOption, printJson, threadsOption, wholeNumber } from '../options.ts';
 import { type Classified, labelWidthFor, printPredictions, toJson } from '../predictions.ts';
 import { startProgress } from '../progress.ts';
 import { styleFor, type Terminal } from '../terminal.ts';
@@ -27,6 +27,7 @@ export function addClassify(program: Command, terminal: Terminal): void {
     .option('--batch <n>', 'photos in one run', wholeNumber(1, 4096), 1)
     .addOption(isaOption())
     .addOption(threadsOption())
+    .addOption(precisionOption())
     .addOption(offlineOption())
     .optionsGroup('How a model from a file wants its pictures:')
     .addOption(new Option('--layout <layout>', 'order of the axes (default: as its input has it)').choices(['NCHW', 'NHWC']))

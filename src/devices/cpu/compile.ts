@@ -2,21 +2,22 @@
 import { dtypes, type Graph, sizeOf, type TensorData, tensorData, type TensorType, type TypedArray } from '../../graph/index.ts';
 import type { CompileOptions, Executable } from '../device.ts';
 import { makeExecutable, type Place } from './executable.ts';
-import { bytesOfView, type MemoryPlan, plan, type Plan, planMemory, type PlannedStep, type Storage } from './plan/index.ts';
-import { type Block, type BufferRef, type Code, getRuntime, type Runtime, type StepSpec, type TypedArrayType, view as viewBlock } from './runtime/index.ts';
+import { aligned, bytesOfView, type MemoryPlan, plan, type Plan, planMemory, type PlannedStep, type Storage } from './plan/index.ts';
+import { type Block, type BufferRef, type Code, getRuntime, readEnvironment, type Runtime, type StepSpec, type TypedArrayType, view as viewBlock } from './runtime/index.ts';
 
 export function compile(graph: Graph, options: CompileOptions = {}): Executable {
   const start = performance.now();
   const runtime = getRuntime(options.isa);
   const threads = options.threads ?? runtime.threads;
   runtime.startThreads(threads);
-  const planned = plan(graph, runtime.isa, options.inPlace);
+  const { precision = readEnvironment().precision, inPlace } = options;
+  const planned = plan(graph, runtime.isa, { precision, inPlace });
   const code = runtime.load(planned.kernels);
   const constants = placeConstants(runtime, code, planned, threads);
   const slots = slotsOf(runtime, planned);
   const storagesOf = (tensors: Plan['inputs']) => tensors.map(({ view }) => view.storage);
-  const memory = planMemory(planned.steps, storagesOf(planned.inputs), storagesOf(planned.outputs), (storage) => !storage.constant && !slots.has(storage));
-  const execution = runtime.createExecution(code, stepsOf(planned.steps, memory, constants, slots), memory.bytes);
+  const memory = planMemory(planned.steps, storagesOf(planned.inputs), storagesOf(planned.outputs), threads, (storage) => !storage.constant && !slots.has(storage));
+  const execution = runtime.createExecution(code, stepsOf(planned.steps, memory, constants, slots), memory.bytes, threads);
   for (const { offset, bytes, fill } of memory.fills) {
     viewBlock(execution.arena, Float32Array, offset, bytes / 4).fill(fill);
   }
@@ -71,7 +72,7 @@ function stepsOf(steps: readonly PlannedStep[], memory: MemoryPlan, constants: R
     if (slot !== undefined) return { slot, offset: offsetBytes };
     const place = constants.get(storage);
     if (place) return { block: place.block, offset: place.offset + offsetBytes };
-    return { arena: (memory.offsets.get(storage) as number) + offsetBytes };
+    return { arena: (memory.offsets.get(storage) as number) + offsetBytes, perThread: storage.perThread ? aligned(storage.bytes) : undefined };
   };
   return steps.map(({ kernel, tasks, label, args }) => ({ kernel, tasks, label, args: args.map(refOf) }));
 }
@@ -87,7 +88,6 @@ function placeConstants(runtime: Runtime, code: Code, planned: Plan, threads: nu
 
   const places = new Map<Storage, Place>();
   const temporary: Block[] = [];
-  const aligned = (bytes: number) => Math.ceil(bytes / 64) * 64;
   // One block for all that is kept and made here or copied here; originals that only setup reads lie apart.
   let bytes = 0;
   const offsets = new Map<Storage, number>();
@@ -102,7 +102,7 @@ function placeConstants(runtime: Runtime, code: Code, planned: Plan, threads: nu
     fillFixed(storage, block, offset);
   }
   if (planned.setup.length > 0) {
-    const temporaries = planMemory(planned.setup, [], [], (storage) => !kept.has(storage) && !storage.data);
+    const temporaries = planMemory(planned.setup, [], [], threads, (storage) => !kept.has(storage) && !storage.data);
     for (const { args } of planned.setup) {
       for (const { storage } of args) {
         if (places.has(storage) || !storage.data) continue;
@@ -111,7 +111,7 @@ function placeConstants(runtime: Runtime, code: Code, planned: Plan, threads: nu
         places.set(storage, { block: own, offset: 0 });
       }
     }
-    const execution = runtime.createExecution(code, stepsOf(planned.setup, temporaries, places), temporaries.bytes);
+    const execution = runtime.createExecution(code, stepsOf(planned.setup, temporaries, places), temporaries.bytes, threads);
     for (const [storage, offset] of temporaries.offsets) fillFixed(storage, execution.arena, offset);
     execution.run(threads);
     execution.dispose();

@@ -16,3 +16,4 @@ export { poolBackwardKernel, type PoolBackwardSpec } from './pool-backward.ts';
 export { reduceKernel, type ReduceSpec, type Reduction } from './reduce.ts';
 export { scanKernel, scanLines, type ScanSpec } from './scan.ts';
 export { takeKernel, type TakeSpec } from './take.ts';
+export { tileWinograd, winogradGeometry, winogradInput, winogradKernel, type WinogradSpec, type WinogradTiling, winogradWeights } from './winograd/index.ts';

@@ -1,6 +1,7 @@
 /** graph -> plan: fusion groups, layouts, kernels and steps. */
 import { formatType, type Graph, type Node, topologicalOrder, type Value } from '../../../graph/index.ts';
 import { convGeometry, poolGeometry } from '../../../ops/index.ts';
+import type { Precision } from '../../device.ts';
 import type { Isa, KernelCode } from '../codegen/index.ts';
 import { blockChannels } from '../kernels/index.ts';
 import { PlanError } from './errors.ts';
@@ -8,7 +9,7 @@ import { expressionOf, fuse, type Group } from './fuse.ts';
 import { type Port, updateInPlace } from './in-place.ts';
 import { epilogueText } from './key.ts';
 import { channelSeconds } from './lower/channel-sums.ts';
-import { convKind, haloOf, lowerConv } from './lower/conv.ts';
+import { convKind, haloOf } from './lower/conv.ts';
 import { convWeightsHalo, lowerConvWeights } from './lower/conv-weights.ts';
 import { lowerConvTranspose, transposedHalo } from './lower/conv-transpose.ts';
 import { lowerDepthwise } from './lower/depthwise.ts';
@@ -17,14 +18,15 @@ import { moveOps, padHalo, viewOps } from './lower/movement.ts';
 import { lowerPool, lowerPoolIndices, poolFill } from './lower/pool.ts';
 import { lowerPoolBackward } from './lower/pool-backward.ts';
 import { lowerReduce } from './lower/reduce.ts';
+import { lowerAnyConv, winogradHalo, winogradTiling } from './lower/winograd.ts';
 import { Parts } from './parts.ts';
-import { type Halo, type PlannedStep, Planner } from './planner.ts';
+import { type Halo, type PlannedStep, Planner, type Target } from './planner.ts';
 import { prepare, runs } from './prepare.ts';
 import { broadcastView, type View } from './view.ts';
 
 export { PlanError } from './errors.ts';
 export { isNative } from './prepare.ts';
-export { type MemoryPlan, planMemory } from './memory.ts';
+export { aligned, type MemoryPlan, planMemory } from './memory.ts';
 export type { PlannedArgument, PlannedStep } from './planner.ts';
 export { bytesOfView, type Storage, type View } from './view.ts';
 
@@ -40,7 +42,7 @@ export interface Plan {
 
 /** Groups with an anchor, by its operator. */
 const anchored: Readonly<Record<string, (p: Planner, group: Group) => View>> = {
-  Conv: (p, group) => (convKind(group.anchor as Node) === 'depthwise' ? lowerDepthwise(p, group) : lowerConv(p, group)),
+  Conv: (p, group) => (convKind(group.anchor as Node) === 'depthwise' ? lowerDepthwise(p, group) : lowerAnyConv(p, group)),
   ConvTranspose: lowerConvTranspose,
   ConvBackwardWeights: lowerConvWeights,
   MatMul: lowerMatMul,
@@ -55,17 +57,21 @@ const anchored: Readonly<Record<string, (p: Planner, group: Group) => View>> = {
   ReduceProd: lowerReduce,
 };
 
-/**
- * @param inPlace inputs by the name of the output that takes their place
- * @throws PlanError naming every operator that this device neither runs nor can take apart
- */
-export function plan(graph: Graph, isa: Isa, inPlace: Readonly<Record<string, string>> = {}): Plan {
+export interface PlanOptions {
+  readonly precision?: Precision;
+  /** Inputs by the name of the output that takes their place. */
+  readonly inPlace?: Readonly<Record<string, string>>;
+}
+
+/** @throws PlanError naming every operator that this device neither runs nor can take apart. */
+export function plan(graph: Graph, isa: Isa, { precision = 'high', inPlace = {} }: PlanOptions = {}): Plan {
   const prepared = prepare(graph);
   const order = topologicalOrder(prepared);
   const seconds = secondsRead(prepared, order);
   refuseUnsupported(order, seconds);
+  const target = { isa, precision };
   const groups = new Map(fuse(prepared, isUnfused).map((group) => [group.root.node, group]));
-  const p = new Planner(isa, haloWishes(order), new Parts(order, groups.values(), prepared.outputs));
+  const p = new Planner(target, haloWishes(target, order), new Parts(order, groups.values(), prepared.outputs));
 
   const inputs = graph.inputs.map(({ name, value }) => {
     const view = p.plain(value.dtype, value.shape, false);
@@ -121,7 +127,7 @@ function lowerPointwise(p: Planner, group: Group): View {
  * Where convolutions, poolings and paddings read beyond a value's edges: its producer then writes it into memory that has
  * room for that, and nobody copies. The first fill asked for wins; who needs another one copies.
  */
-function haloWishes(order: readonly Node[]): Map<Value, Halo> {
+function haloWishes(target: Target, order: readonly Node[]): Map<Value, Halo> {
   const wishes = new Map<Value, Halo>();
   const wish = (value: Value, halo: Halo | undefined) => {
     if (!halo || value.shape[1] < blockChannels / 2) return;
@@ -134,7 +140,7 @@ function haloWishes(order: readonly Node[]): Map<Value, Halo> {
   };
   for (const node of order) {
     const value = node.inputs[0] as Value;
-    if (node.op === 'Conv' && ['direct', 'depthwise'].includes(convKind(node))) wish(value, haloOf(convGeometry(node)));
+    if (node.op === 'Conv' && ['direct', 'depthwise'].includes(convKind(node))) wish(value, (winogradTiling(target, node) ? winogradHalo : haloOf)(convGeometry(node)));
     else if (node.op === 'ConvTranspose') wish(value, transposedHalo(node));
     else if (node.op === 'ConvBackwardWeights') wish(value, convWeightsHalo(node));
     else if (node.op === 'MaxPool' || node.op === 'AveragePool') {

@@ -7,7 +7,7 @@ import type { PlannedStep } from './planner.ts';
 import type { Storage } from './view.ts';
 
 const alignment = 64;
-const aligned = (bytes: number): number => Math.ceil(bytes / alignment) * alignment;
+export const aligned = (bytes: number): number => Math.ceil(bytes / alignment) * alignment;
 
 interface Lifetime {
   readonly storage: Storage;
@@ -25,8 +25,10 @@ export interface MemoryPlan {
 /**
  * @param from storages that are there before the first step (inputs)
  * @param until storages that are read after the last one (outputs)
+ * @param threads the most that a run may have: scratch is there for each
  */
-export function planMemory(steps: readonly PlannedStep[], from: readonly Storage[], until: readonly Storage[], takes: (storage: Storage) => boolean): MemoryPlan {
+export function planMemory(steps: readonly PlannedStep[], from: readonly Storage[], until: readonly Storage[], threads: number, takes: (storage: Storage) => boolean): MemoryPlan {
+  const sizeOf = ({ bytes, perThread }: Storage) => aligned(bytes) * (perThread ? threads : 1);
   const lifetimes = new Map<Storage, Lifetime>();
   const touch = (storage: Storage, at: number) => {
     if (!takes(storage)) return;
@@ -57,14 +59,14 @@ export function planMemory(steps: readonly PlannedStep[], from: readonly Storage
   };
 
   for (const slot of fixedSlots([...lifetimes.values()].filter(({ storage }) => storage.fixed))) {
-    const size = aligned(Math.max(...slot.map(({ storage }) => storage.bytes)));
+    const size = Math.max(...slot.map(({ storage }) => sizeOf(storage)));
     const offset = place(-1, steps.length, size);
     slot.forEach(({ storage }) => offsets.set(storage, offset));
     const { fill } = slot[0].storage.fixed as { fill: number };
     if (fill !== 0) fills.push({ offset, bytes: size, fill });
   }
-  const free = [...lifetimes.values()].filter(({ storage }) => !storage.fixed).sort((a, b) => b.storage.bytes - a.storage.bytes);
-  for (const { storage, first, last } of free) offsets.set(storage, place(first, last, aligned(storage.bytes)));
+  const free = [...lifetimes.values()].filter(({ storage }) => !storage.fixed).sort((a, b) => sizeOf(b.storage) - sizeOf(a.storage));
+  for (const { storage, first, last } of free) offsets.set(storage, place(first, last, sizeOf(storage)));
   return { bytes, offsets, fills };
 }
 

@@ -3,6 +3,7 @@
  * that read only constants become setup steps: packing weights is an ordinary map that happens to run once.
  */
 import { apply, constant, constantOf, type DType, dtypes, formatType, fromNumbers, input, type Shape, sizeOf, type Value } from '../../../graph/index.ts';
+import type { Precision } from '../../device.ts';
 import type { Isa, KernelCode } from '../codegen/index.ts';
 import { blockChannels, type Expression, identity, mapKernel, type TaskedKernel } from '../kernels/index.ts';
 import { PlanError } from './errors.ts';
@@ -15,6 +16,12 @@ export interface Halo {
   readonly begin: readonly number[];
   readonly end: readonly number[];
   readonly fill: number;
+}
+
+/** What kernels are chosen for. */
+export interface Target {
+  readonly isa: Isa;
+  readonly precision: Precision;
 }
 
 export interface StepLabel {
@@ -45,6 +52,7 @@ export interface PlannedStep {
 export type HaloWishes = ReadonlyMap<Value, Halo>;
 
 export class Planner {
+  readonly target: Target;
   readonly isa: Isa;
   readonly kernels: KernelCode[] = [];
   readonly steps: PlannedStep[] = [];
@@ -57,14 +65,15 @@ export class Planner {
   private readonly converted = new Map<string, View>();
   private readonly flushed = flushed();
 
-  constructor(isa: Isa, haloWishes: HaloWishes, parts: Parts) {
-    this.isa = isa;
+  constructor(target: Target, haloWishes: HaloWishes, parts: Parts) {
+    this.target = target;
+    this.isa = target.isa;
     this.haloWishes = haloWishes;
     this.parts = parts;
   }
 
   // ---- storages
-  storage(bytes: number, options: Partial<Pick<Storage, 'constant' | 'data' | 'fixed'>> = {}): Storage {
+  storage(bytes: number, options: Partial<Pick<Storage, 'constant' | 'data' | 'fixed' | 'perThread'>> = {}): Storage {
     const storage: Storage = { id: this.storages.length, bytes, constant: false, ...options };
     this.storages.push(storage);
     return storage;

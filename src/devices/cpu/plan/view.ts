@@ -13,6 +13,8 @@ export interface Storage {
   /** Values known when the program is made: a graph constant's, or made from such by setup steps. */
   readonly constant: boolean;
   readonly data?: TypedArray;
+  /** Scratch: each thread has one of its own. */
+  readonly perThread?: boolean;
   /**
    * Shares its place only with storages of the same class, never with others, so that what nobody writes (a halo, the
    * padding of packed weights) keeps its `fill`.

@@ -1,4 +1,5 @@
 /** Every environment variable the CPU runtime obeys, read in this one place; a value that means nothing is an error. */
+import type { Precision } from '../../device.ts';
 import type { IsaName } from '../codegen/isa.ts';
 import { isas } from '../codegen/isa.ts';
 import { RuntimeError } from './errors.ts';
@@ -10,6 +11,8 @@ export interface Environment {
   readonly native: boolean;
   /** WHET_THREADS: threads of a run that does not say. */
   readonly threads?: number;
+  /** WHET_PRECISION: how exact convolutions are that do not say. */
+  readonly precision?: Precision;
   /** WHET_VERBOSE=1: a line for every step executed, on stderr. */
   readonly verbose: boolean;
   /** WHET_DUMP: the folder that gets each kernel's code and listing. */
@@ -38,6 +41,10 @@ export function readEnvironment(variables = globalThis.process?.env ?? {}): Envi
   if (threads !== undefined && !(/^\d{1,4}$/.test(threads) && +threads >= 1 && +threads <= maxThreads)) {
     throw new RuntimeError('WHET_THREADS', { expected: `a whole number, 1 to ${maxThreads}`, got: JSON.stringify(threads) });
   }
+  const precision = of('WHET_PRECISION');
+  if (precision !== undefined && precision !== 'high' && precision !== 'highest') {
+    throw new RuntimeError('WHET_PRECISION', { expected: 'high or highest', got: JSON.stringify(precision) });
+  }
   const native = flag('WHET_NATIVE', true);
   if (!native && isa !== undefined && isa !== 'wasm') {
     throw new RuntimeError('WHET_NATIVE', {
@@ -49,6 +56,7 @@ export function readEnvironment(variables = globalThis.process?.env ?? {}): Envi
     isa: isa as IsaName | undefined,
     native,
     threads: threads === undefined ? undefined : +threads,
+    precision,
     verbose: flag('WHET_VERBOSE', false),
     dump: of('WHET_DUMP'),
   };

@@ -39,13 +39,15 @@ export interface ExecutionParts {
   readonly arena: Block;
   readonly memory: Memory;
   readonly pool: Pool;
+  /** Of any run. */
+  readonly mostThreads?: number;
   readonly verbose: boolean;
 }
 
 /** The steps are taken as checked. */
-export function makeExecution({ isa, owner, onDispose, code, steps, arena, memory, pool, verbose }: ExecutionParts): Execution {
+export function makeExecution({ isa, owner, onDispose, code, steps, arena, memory, pool, mostThreads: allowed = maxThreads, verbose }: ExecutionParts): Execution {
   const mostTasks = Math.max(0, ...steps.map((step) => (isSerial(step) ? 1 : step.tasks)));
-  const mostThreads = Math.max(1, Math.min(mostTasks, maxThreads));
+  const mostThreads = Math.max(1, Math.min(mostTasks, allowed));
   const { block, slots } = writeContext(code, steps, arena, memory, mostThreads);
   const words = view(block, Int32Array);
   const pointers = view(block, BigUint64Array);
@@ -170,7 +172,8 @@ function writeContext(
 ): { block: Block; slots: Map<string, SlotUse[]> } {
   const stepsAt = contextBytes(threads);
   const argsAt = stepsAt + steps.length * context.step.bytes;
-  const argCount = steps.reduce((sum, step) => sum + step.args.length, 0);
+  const copiesOf = (step: StepSpec): number => (step.args.some((ref) => 'arena' in ref && ref.perThread) ? threads : 1);
+  const argCount = steps.reduce((sum, step) => sum + step.args.length * copiesOf(step), 0);
   const block = memory.allocate(argsAt + argCount * 8);
   const words = view(block, Int32Array);
   const pointers = view(block, BigUint64Array);
@@ -186,10 +189,12 @@ function writeContext(
     pointers[(at + context.step.args) >> 3] = block.address + BigInt(arg);
     words[(at + context.step.tasks) >> 2] = step.tasks;
     words[(at + context.step.flags) >> 2] = (isSerial(step) ? stepFlags.serial : 0) | (needsBarrier ? stepFlags.barrier : 0);
-    for (const ref of step.args) {
+    const copies = copiesOf(step);
+    words[(at + context.step.threadArgs) >> 2] = copies > 1 ? step.args.length * 8 : 0;
+    for (let thread = 0; thread < copies; thread++) for (const ref of step.args) {
       const pointer = arg >> 3;
       if ('slot' in ref) slots.set(ref.slot, [...(slots.get(ref.slot) ?? []), { pointer, offset: ref.offset }]);
-      else pointers[pointer] = 'arena' in ref ? arena.address + BigInt(ref.arena) : ref.block.address + BigInt(ref.offset);
+      else pointers[pointer] = 'arena' in ref ? arena.address + BigInt(ref.arena + thread * (ref.perThread ?? 0)) : ref.block.address + BigInt(ref.offset);
       arg += 8;
     }
   });

@@ -14,7 +14,8 @@ import type { Isa } from '../codegen/isa.ts';
 /**
  * An execution's context in shared memory, byte offsets. The header's first line is only read while running; the second has
  * the barrier's counts, of threads that arrived (ever growing) and of those asleep; then each thread has three lines: its
- * cursors (tasks taken from its range in even and in odd steps) and where it stood when it last returned to JavaScript.
+ * cursors (tasks taken from its range in even and in odd steps) and where it stood when it last returned to JavaScript. A thread's own arguments lie
+ * `threadArgs` bytes after those of the thread before it; 0 where all have the same.
  */
 export const context = {
   threads: 0,
@@ -25,7 +26,7 @@ export const context = {
   barrier: 64,
   sleepers: 68,
   thread: { start: 128, bytes: 192, cursors: [0, 64], step: 128, target: 132, spin: 136 },
-  step: { bytes: 32, kernel: 0, args: 8, tasks: 16, flags: 20 },
+  step: { bytes: 32, kernel: 0, args: 8, tasks: 16, flags: 20, threadArgs: 24 },
 } as const;
 
 export const contextBytes = (threads: number): number => context.thread.start + threads * context.thread.bytes;
@@ -180,7 +181,7 @@ const stepAt = (b: KernelBuilder, ctx: Int, step: Int): Int =>
 const threadAt = (b: KernelBuilder, ctx: Int, thread: Int): Int =>
   b.integer('iadd', b.offset(ctx, thread, context.thread.bytes), context.thread.start);
 
-/** All tasks of a step, on this thread. */
+/** All tasks of a step, on thread 0. */
 function runAll(b: KernelBuilder, record: Int): void {
   const kernel = b.loadPointer(b.at(record, context.step.kernel));
   const args = b.loadPointer(b.at(record, context.step.args));
@@ -192,6 +193,7 @@ function runShared(b: KernelBuilder, at: { ctx: Int; thread: Int; threads: Int; 
   const { ctx, thread, threads, record, parity } = at;
   const kernel = b.loadPointer(b.at(record, context.step.kernel));
   const args = b.loadPointer(b.at(record, context.step.args));
+  b.advance(args, b.integer('imul', thread, int32(b, record, context.step.threadArgs)));
   const tasks = int32(b, record, context.step.tasks);
   // The first `longer` ranges have one task more than the others.
   const share = b.integer('idiv', tasks, threads);

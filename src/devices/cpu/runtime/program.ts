@@ -1,5 +1,6 @@
 /** What a caller gives the runtime to run: kernels, and the steps that call them over memory. Plain data, checked here. */
 import type { KernelCode } from '../codegen/index.ts';
+import { maxThreads } from './environment.ts';
 import { RuntimeError } from './errors.ts';
 import type { Block } from './memory.ts';
 
@@ -7,8 +8,8 @@ import type { Block } from './memory.ts';
 export type BufferRef =
   /** `offset` bytes into a block that stays the same. */
   | { readonly block: Block; readonly offset: number }
-  /** A byte offset in the execution's own arena. */
-  | { readonly arena: number }
+  /** A byte offset in the execution's own arena; for scratch, thread t has its own, t * perThread bytes further on. */
+  | { readonly arena: number; readonly perThread?: number }
   /** `offset` bytes into whatever the execution has bound to this name. */
   | { readonly slot: string; readonly offset: number };
 
@@ -62,7 +63,7 @@ export function checkKernels(kernels: readonly KernelCode[], isa: string): void 
 }
 
 /** Throws RuntimeError unless each step names a kernel, a sound number of tasks and memory that is there. */
-export function checkSteps(steps: readonly StepSpec[], kernels: number, arenaBytes: number, isLive: (block: Block) => boolean): void {
+export function checkSteps(steps: readonly StepSpec[], kernels: number, arenaBytes: number, isLive: (block: Block) => boolean, threads = maxThreads): void {
   steps.forEach(({ kernel, tasks, args, label }, index) => {
     const where = `step ${index} (${label.op})`;
     const need = (holds: boolean, expected: string, got: unknown): void => {
@@ -71,7 +72,7 @@ export function checkSteps(steps: readonly StepSpec[], kernels: number, arenaByt
     need(Number.isInteger(kernel) && kernel >= 0 && kernel < kernels, `a kernel below ${kernels}`, kernel);
     need(Number.isInteger(tasks) && tasks >= 0 && tasks <= maxTasks, `0 to ${maxTasks} tasks`, tasks);
     for (const ref of args) {
-      if ('arena' in ref) need(inside(ref.arena, arenaBytes), `an argument within the arena of ${arenaBytes} bytes`, ref.arena);
+      if ('arena' in ref) need(inside(ref.arena + (ref.perThread ?? 0) * threads, arenaBytes), `an argument within the arena of ${arenaBytes} bytes`, ref.arena);
       else if ('block' in ref) {
         need(isLive(ref.block), 'arguments in blocks of this runtime', 'one that was freed, or is not its own');
         need(inside(ref.offset, ref.block.bytes), `an argument within its block of ${ref.block.bytes} bytes`, ref.offset);

@@ -39,8 +39,8 @@ export interface Runtime {
   free(block: Block): void;
   /** Compiles kernels (kernel(args, task), not entries) and makes them callable. */
   load(kernels: readonly KernelCode[]): Code;
-  /** A program ready to run, with an arena of its own. Throws RuntimeError on steps that do not fit the code or the memory. */
-  createExecution(code: Code, steps: readonly StepSpec[], arenaBytes: number): Execution;
+  /** A program ready to run, with an arena of its own; no run has more than `threads`, where given. Throws RuntimeError on steps that do not fit the code or the memory. */
+  createExecution(code: Code, steps: readonly StepSpec[], arenaBytes: number, threads?: number): Execution;
   /** Starts the threads of a later run now, without waiting for them: they start while a program is compiled. */
   startThreads(threads?: number): void;
 }
@@ -85,25 +85,25 @@ interface CodeState {
   executions: number;
 }
 
-export function makeRuntime(isa: Isa, memory: Memory, load: Loader, threads: Pool): Runtime {
+export function makeRuntime(isa: Isa, memory: Memory, load: Loader, pool: Pool): Runtime {
   const states = new WeakMap<Code, CodeState>();
   const release = (loaded: Loaded): void => {
-    if (threads.drop(loaded.id)) loaded.free();
+    if (pool.drop(loaded.id)) loaded.free();
   };
   const collected = new FinalizationRegistry(release);
 
   return {
     isa,
-    threads: threads.size,
+    threads: pool.size,
     allocate: (bytes) => memory.allocate(bytes),
     wrap: (values) => memory.wrap(values),
     reach: (values) => memory.reach(values),
     resident: (Type, length) => memory.resident(Type, length),
     array: (bytes) => memory.array(bytes),
     free: (block) => memory.free(block),
-    startThreads: (count = threads.size) => {
+    startThreads: (count = pool.size) => {
       // The calling thread is one of them.
-      if (count > 1) threads.start(count - 1);
+      if (count > 1) pool.start(count - 1);
     },
     load(kernels) {
       checkKernels(kernels, isa.name);
@@ -124,15 +124,15 @@ export function makeRuntime(isa: Isa, memory: Memory, load: Loader, threads: Poo
       collected.register(code, loaded, code);
       return code;
     },
-    createExecution(code, steps, arenaBytes) {
+    createExecution(code, steps, arenaBytes, threads) {
       const state = states.get(code);
       if (!state) throw new RuntimeError('createExecution', { expected: 'code of this runtime', got: 'code that was disposed of, or of another' });
-      checkSteps(steps, code.kernels.length, arenaBytes, memory.isLive);
+      checkSteps(steps, code.kernels.length, arenaBytes, memory.isLive, threads);
       const arena = memory.allocate(arenaBytes);
       // The execution holds the code object, whose collection frees the code.
       const verbose = readEnvironment().verbose;
       const onDispose = (): void => void state.executions--;
-      const execution = makeExecution({ isa: isa.name, owner: code, code: state.loaded, steps, arena, memory, pool: threads, verbose, onDispose });
+      const execution = makeExecution({ isa: isa.name, owner: code, code: state.loaded, steps, arena, memory, pool, mostThreads: threads, verbose, onDispose });
       state.executions++;
       return execution;
     },

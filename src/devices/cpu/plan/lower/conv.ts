@@ -26,7 +26,7 @@ export function haloOf(g: Pick<ConvGeometry, 'kernel' | 'strides' | 'dilations' 
 export type ConvKind = 'direct' | 'image' | 'depthwise' | 'generic';
 
 /** Made from constants alone, by a few small steps: what a kernel's transposition is. */
-function isConstant(value: Value): boolean {
+export function isConstant(value: Value): boolean {
   const { op, inputs } = value.node;
   return op === 'Constant' || ((op === 'Transpose' || op === 'Reshape') && inputs.every((input) => !input || isConstant(input)));
 }
@@ -139,7 +139,7 @@ export function addDirect(p: Planner, group: Group, out: View, { kind, geometry:
  * Weights O I kernel -> [group of channels][input block][kernel][input channel][panel], by maps over the parts that exist.
  * The last block is as short as it is; the panels of output channels are whole, and zero where those end.
  */
-function packWeights(p: Planner, w: View, g: ConvGeometry, spec: ConvSpec, panel: number, name: string): View {
+export function packWeights(p: Planner, w: View, g: ConvGeometry, spec: Pick<ConvSpec, 'kernel' | 'blockSize'>, panel: number, name: string): View {
   const [kh, kw] = spec.kernel;
   const inGroup = g.inChannels / g.groups;
   const outGroup = g.outChannels / g.groups;
