@@ -3,17 +3,18 @@
  * what happens to a batch is in step.ts, what it may be told and who is told in options.ts.
  */
 import type { Module } from '../nn/index.ts';
-import { AnomalyError, defaultGenerator, describeAnomaly, manualSeed, realize, type Tensor } from '../tensor/index.ts';
+import { manualSeed, realize } from '../tensor/index.ts';
 import { type BatchOf, batchesOf, type Flat, flatten, itemsIn, type TrainData } from './batches.ts';
 import { breather } from './breathe.ts';
-import type { Checkpoint } from './checkpoint.ts';
 import { lossOf, optimizerOf } from './choices.ts';
 import { checkCount, TrainError } from './errors.ts';
 import { evaluateBatches } from './evaluate.ts';
+import { expectFinite, placed } from './faults.ts';
 import type { Metrics } from './metrics.ts';
-import type { Callback, EpochRecord, Extent, FitOptions, History, Progress } from './options.ts';
+import type { Callback, Extent, FitOptions, History, Progress } from './options.ts';
 import { gradientRecorder, recordEntries, recordWeights } from './record.ts';
-import { makeAccumulation, makeEvaluateStep, makeTrainStep, type Manner, type Measured, type Step, usualStep } from './step.ts';
+import { checkpointOf, goOnFrom, type Parts, startingAt } from './standing.ts';
+import { makeAccumulation, makeEvaluateStep, makeTrainStep, type Manner, type Step, usualStep } from './step.ts';
 import { watch } from './stopping.ts';
 import { Totals } from './totals.ts';
 
@@ -53,172 +54,119 @@ export async function fit<D extends TrainData, M extends Metrics = Metrics>(mode
   const rate = (): number => optimizer.paramGroups[0].lr;
 
   // ---- where it stands
-  let [steps, epoch, batch, first] = [0, 0, 0, batches.start];
-  let totals = new Totals(metrics);
-  let stopped: string | undefined;
-  /** By early stopping: then there is nothing to go on with. */
-  let isOver = false;
-  const records: EpochRecord[] = [];
+  const at = startingAt(batches.start, metrics);
+  const parts: Parts = { model, optimizer, schedule, watching, metrics, run: { batches: batches.length ?? null, accumulate, seed: seed ?? null } };
   let resumedAt: number | undefined;
-  let saved = { step: -1, at: performance.now() };
-  const run = { batches: batches.length ?? null, accumulate, seed: seed ?? null };
+  let saved: { readonly step: number | undefined; readonly time: number } = { step: undefined, time: performance.now() };
   const history = (): History => {
     const { best, monitor } = watching;
-    return { epochs: records, best: best && { ...best, monitor }, stopped };
-  };
-
-  const state = (): Checkpoint => ({
-    step: steps,
-    epoch,
-    batch,
-    model: model.stateDict(),
-    optimizer: optimizer.stateDict(),
-    schedule: schedule?.stateDict() ?? null,
-    random: defaultGenerator.state,
-    totals: { items: totals.items, loss: totals.loss, hasLoss: totals.hasLoss, sums: totals.sums.map((sum) => sum.slice()) },
-    epochs: [...records],
-    stopping: { best: watching.best, waited: watching.waited, stopped: isOver ? stopped : undefined },
-    bestModel: watching.bestModel,
-    run: { ...run, first },
-  });
-  const goOn = (from: Checkpoint): void => {
-    for (const [name, value] of Object.entries(run)) {
-      if (from.run[name] !== value) throw new TrainError('resume', { expected: `${name} ${from.run[name]}, as in the checkpoint`, got: `${value}`, hint: 'the next step would be another one' });
-    }
-    model.loadStateDict(from.model);
-    optimizer.loadStateDict(from.optimizer);
-    schedule?.loadStateDict(from.schedule as never);
-    defaultGenerator.state = from.random;
-    totals = Object.assign(new Totals(metrics), from.totals, { sums: from.totals.sums.map((sum) => sum.slice()) });
-    records.push(...from.epochs);
-    watching.load(from);
-    ({ step: steps, epoch, batch } = from);
-    ({ stopped } = from.stopping);
-    isOver = stopped !== undefined;
-    first = from.run.first as number;
-    resumedAt = saved.step = from.step;
+    return { epochs: at.records, best: best && { ...best, monitor }, stopped: at.stopped };
   };
   const save = async (values?: Readonly<Record<string, number>>): Promise<void> => {
-    if (!store || (saved.step === steps && !values)) return;
-    await store.save(state(), values);
-    saved = { step: steps, at: performance.now() };
+    if (!store || (saved.step === at.steps && !values)) return;
+    await store.save(checkpointOf(at, parts), values);
+    saved = { step: at.steps, time: performance.now() };
   };
-  /** Whether a checkpoint is due between epochs. */
+  /** Whether a checkpoint is due within an epoch. */
   const isDue = (): boolean => {
     const { everySteps = Infinity, everySeconds = Infinity } = store ?? {};
-    return steps - Math.max(saved.step, 0) >= everySteps || performance.now() - saved.at >= everySeconds * 1000;
+    return at.steps - (saved.step ?? 0) >= everySteps || performance.now() - saved.time >= everySeconds * 1000;
   };
-
-  if (store) {
-    const found = await store.load();
-    if (found && !options.resume) throw new TrainError('checkpoint', { expected: 'a place without checkpoints', got: `one of step ${found.step}`, hint: 'give `resume: true` to go on from it, or another place' });
-    if (found) goOn(found);
-  } else if (options.resume) throw new TrainError('resume', { expected: 'a `checkpoint` store', got: 'none' });
+  if (!store && options.resume) throw new TrainError('resume', { expected: 'a `checkpoint` store', got: 'none' });
+  const found = await store?.load();
+  if (found) {
+    if (!options.resume) throw new TrainError('checkpoint', { expected: 'a place without checkpoints', got: `one of step ${found.step}`, hint: 'give `resume: true` to go on from it, or another place' });
+    goOnFrom(found, at, parts);
+    resumedAt = found.step;
+    saved = { step: found.step, time: performance.now() };
+  }
 
   // ---- the loop
   const tell = async (name: 'onStep' | 'onEpoch', progress: Progress): Promise<void> => {
     for (const callback of callbacks) await callback[name]?.(progress);
   };
   const breathe = breather();
-  const where = (): string => `update ${steps + 1} (epoch ${epoch + 1}, batch ${batch + 1}, learning rate ${rate()})`;
-  const checkLoss = ({ loss }: Measured): void => {
-    if (loss === undefined || Number.isFinite(loss) || nonFinite === 'ignore') return;
-    const checkpoint = saved.step >= 0 ? `; the last checkpoint is of update ${saved.step}` : '';
-    throw new TrainError(`the loss of ${where()}`, { expected: 'a finite number', got: `${loss}`, hint: `\`anomaly: true\` names the operator that made it${checkpoint}` });
-  };
-  /** Says where in the training an anomaly is. */
-  const placed = <T>(work: () => T, batchParts: readonly Tensor[] = []): T => {
-    try {
-      return work();
-    } catch (error) {
-      if (!(error instanceof AnomalyError)) throw error;
-      const named: [string, Tensor][] = [...batchParts.map((part, i): [string, Tensor] => [`part ${i} of the batch`, part]), ...model.namedParameters(), ...model.namedBuffers()];
-      const given = error.anomaly.phase === 'input' ? named.find(([, tensor]) => !tensor.detach().isFinite().all().item())?.[0] : undefined;
-      const got = `${describeAnomaly(error.anomaly)}${given === undefined ? '' : `, ${given}`}`;
-      throw Object.assign(new TrainError(where(), { expected: 'finite numbers', got, hint: 'the parameters are as before it' }), { cause: error });
-    }
-  };
+  const where = (): string => `update ${at.steps + 1} (epoch ${at.epoch + 1}, batch ${at.batch + 1}, learning rate ${rate()})`;
 
   const runEpoch = async (): Promise<void> => {
-    const begin = { at: performance.now(), items: totals.items };
+    const begin = { at: performance.now(), items: at.totals.items };
     const progress = (values: () => Readonly<Record<string, number>>): Progress => ({
       ...extent,
-      epoch: epoch + 1,
-      batch,
+      epoch: at.epoch + 1,
+      batch: at.batch,
       batches: batches.length,
-      step: steps,
+      step: at.steps,
       get values() {
         return values();
       },
-      items: totals.items - begin.items,
+      items: at.totals.items - begin.items,
       seconds: (performance.now() - begin.at) / 1000,
-      stop: (reason) => void (stopped ??= reason),
+      stop: (reason) => void (at.stopped ??= reason),
     });
     let waiting = 0;
     let last: Flat | undefined;
     const updated = async (): Promise<void> => {
       waiting = 0;
-      steps++;
-      entries?.after(steps, epoch + (batches.length ? batch / batches.length : 0), rate());
-      if (scheduleEvery === 'step') schedule?.step(totals.loss / totals.items);
-      await tell('onStep', progress(() => totals.values('train')));
-      if (signal?.aborted) stopped ??= 'it was told to';
-      if (stopped !== undefined || isDue()) await save();
+      at.steps++;
+      entries?.after(at.steps, at.epoch + (batches.length ? at.batch / batches.length : 0), rate());
+      if (scheduleEvery === 'step') schedule?.step(at.totals.loss / at.totals.items);
+      await tell('onStep', progress(() => at.totals.values('train')));
+      if (signal?.aborted) at.stopped ??= 'it was told to';
+      if (at.stopped !== undefined || isDue()) await save();
       await breathe();
     };
     const accumulated = async (): Promise<void> => {
       const start = performance.now();
-      const { gradientNorm } = placed(accumulation!.update);
+      const { gradientNorm } = placed(accumulation!.update, where, model, []);
       entries?.add({ loss: undefined, totals: [], gradientNorm }, 0, performance.now() - start);
       await updated();
     };
 
     model.train();
-    if (stopped === undefined) {
-      for await (const one of batches.of(first + epoch, batch)) {
-        last = flatten(one as B);
-        const items = itemsIn(last);
+    if (at.stopped === undefined) {
+      for await (const one of batches.of(at.first + at.epoch, at.batch)) {
+        const flat = (last = flatten(one));
+        const items = itemsIn(flat);
         const start = performance.now();
-        const flat = last;
-        const measured = placed(() => (train ? train(flat) : accumulation!.add(flat)), flat.tensors);
+        const measured = placed(() => (train ? train(flat) : accumulation!.add(flat)), where, model, flat.tensors);
         const ms = performance.now() - start;
-        checkLoss(measured);
-        totals.add(measured, items);
+        if (nonFinite === 'error') expectFinite(measured.loss, where, saved.step);
+        at.totals.add(measured, items);
         entries?.add(measured, items, ms);
-        batch++;
+        at.batch++;
         waiting++;
         if (train) await updated();
         else if (waiting === accumulate) await accumulated();
-        if (stopped !== undefined) return;
+        if (at.stopped !== undefined) return;
       }
       if (waiting > 0) await accumulated();
-      if (stopped !== undefined) return;
+      if (at.stopped !== undefined) return;
     }
-    if (totals.items === 0) throw new TrainError(`epoch ${epoch + 1}`, { expected: 'batches', got: 'none', hint: 'an iterator is used up after one epoch: give something that can be gone through again' });
+    if (at.totals.items === 0) throw new TrainError(`epoch ${at.epoch + 1}`, { expected: 'batches', got: 'none', hint: 'an iterator is used up after one epoch: give something that can be gone through again' });
 
-    const values: Record<string, number> = { ...totals.values('train'), 'learning-rate': rate() };
-    if (validation && ((epoch + 1) % validateEvery === 0 || epoch + 1 === epochs)) {
+    const values: Record<string, number> = { ...at.totals.values('train'), 'learning-rate': rate() };
+    if (validation && ((at.epoch + 1) % validateEvery === 0 || at.epoch + 1 === epochs)) {
       const held = (await evaluateBatches(model, validation, evaluateStep!, metrics)).values('validation');
       Object.assign(values, held);
-      recorder?.log({ epoch: epoch + 1, ...held }, steps);
+      recorder?.log({ epoch: at.epoch + 1, ...held }, at.steps);
     }
-    if (histograms && (epoch + 1) % histograms.every === 0) {
-      recordWeights(recorder!, model, steps);
-      if (last) recordGradients?.(last, steps);
+    if (histograms && (at.epoch + 1) % histograms.every === 0) {
+      recordWeights(recorder!, model, at.steps);
+      if (last) recordGradients?.(last, at.steps);
     }
-    stopped = watching.see(epoch + 1, values, () => model.stateDict());
-    isOver = stopped !== undefined;
+    at.stopped = watching.see(at.epoch + 1, values, () => model.stateDict());
+    at.isOver = at.stopped !== undefined;
     if (scheduleEvery === 'epoch') schedule?.step(values[watching.monitor]);
-    records.push({ epoch: epoch + 1, step: steps, values });
+    at.records.push({ epoch: at.epoch + 1, step: at.steps, values });
     const told = progress(() => values);
-    epoch++;
-    batch = 0;
-    totals = new Totals(metrics);
-    if (epoch % (store?.everyEpochs ?? 1) === 0 || epoch === epochs || stopped !== undefined || isDue()) await save(values);
+    at.epoch++;
+    at.batch = 0;
+    at.totals = new Totals(metrics);
+    if (at.epoch % (store?.everyEpochs ?? 1) === 0 || at.epoch === epochs || at.stopped !== undefined || isDue()) await save(values);
     await tell('onEpoch', told);
   };
 
-  const goesOn = (): boolean => epoch < epochs && stopped === undefined;
+  const goesOn = (): boolean => at.epoch < epochs && at.stopped === undefined;
   await each(callbacks, (callback) => callback.onBegin?.({ ...extent, resumedAt }));
   try {
     while (goesOn()) await runEpoch();
