@@ -8,7 +8,7 @@ export type Batch<T> = T extends Tensor
   ? Tensor
   : T extends number | bigint | boolean
     ? Tensor
-    : T extends readonly [unknown, ...unknown[]]
+    : T extends readonly unknown[]
       ? { -readonly [K in keyof T]: Batch<T[K]> }
       : T extends string
         ? string[]

@@ -1,5 +1,5 @@
 /** Batches: what a training may be given as data, and batches as the lists of tensors that compiled steps take. */
-import { type Batch, DataLoader, type Dataset, TensorDataset } from '../data/index.ts';
+import { type Batch, DataLoader, type Dataset, randomSplit, TensorDataset } from '../data/index.ts';
 import { Tensor, type TensorLike } from '../tensor/index.ts';
 import { TrainError } from './errors.ts';
 
@@ -37,6 +37,7 @@ export interface Batches<B> {
 }
 
 const isLoader = (data: object): data is DataLoader<unknown, unknown> => 'resumeAt' in data;
+const isParts = (data: unknown): data is readonly Tensor[] => Array.isArray(data) && data.length > 0 && data.every((part) => part instanceof Tensor);
 const isDataset = (data: object): data is Dataset<unknown> => 'get' in data && 'length' in data;
 
 /** @throws TrainError for what is no data */
@@ -46,11 +47,22 @@ export function batchesOf<D>(data: D, options: BatchOptions): Batches<BatchOf<D>
 
 function make<B>(data: object, { batchSize = 32, shuffle = false, seed = 0 }: BatchOptions): Batches<B> | undefined {
   if (isLoader(data)) return ofLoader(data as DataLoader<unknown, B>);
-  const parts = Array.isArray(data) && data.length > 0 && data.every((part) => part instanceof Tensor);
-  if (parts) return make(new TensorDataset(...(data as Tensor[])), { batchSize, shuffle, seed });
+  if (isParts(data)) return make(new TensorDataset(...data), { batchSize, shuffle, seed });
   if (isDataset(data)) return ofLoader(new DataLoader(data, { batchSize, shuffle, seed }) as unknown as DataLoader<unknown, B>);
   if (Symbol.asyncIterator in data || Symbol.iterator in data) return ofIterable(data as Iterable<B> | AsyncIterable<B>);
   return undefined;
+}
+
+/**
+ * Tensors side by side, or a dataset, in two: what is left, and a part of all items drawn at random, the same for the same seed.
+ * @throws TrainError for a part that is none, and for batches
+ */
+export function holdOut(data: unknown, part: number, seed: number): [kept: Dataset<unknown>, held: Dataset<unknown>] {
+  if (!(part > 0 && part < 1)) throw new TrainError('validation', { expected: 'data, or a part of them between 0 and 1', got: `${part}` });
+  const dataset = isParts(data) ? new TensorDataset(...data) : isObject(data) && isDataset(data) ? data : undefined;
+  if (!dataset) throw new TrainError('validation', { expected: 'tensors or a Dataset to take a part of', got: isObject(data) ? data.constructor.name : typeof data, hint: 'split them with randomSplit' });
+  const [kept, held] = randomSplit(dataset, [1 - part, part], seed);
+  return [kept, held];
 }
 
 function ofLoader<B>(loader: DataLoader<unknown, B>): Batches<B> {

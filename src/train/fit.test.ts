@@ -97,6 +97,47 @@ describe('fit', () => {
     expect(steps).toEqual([1, 2, 2, 4, 3, 5, 4, 2, 5, 4, 6, 5]);
   });
 
+  test('holds a part of the data out', async () => {
+    const [x, y] = points(100, 1);
+    const sizes: number[] = [];
+    const train = async (data: readonly Tensor[] | TensorDataset<Tensor[]>) => {
+      const seen: number[] = [];
+      const model = network();
+      await fit(model, data, {
+        ...options,
+        batchSize: 10,
+        validation: 0.2,
+        step: ([x, y]) => new CrossEntropyLoss().call(model.call(x), y),
+        compile: false,
+        callbacks: [{ onStep: ({ batches }) => sizes.push(batches!) }],
+        evaluateStep: ([x, y]) => {
+          seen.push(...(x.select(1, 0).toArray() as Float32Array));
+          return new CrossEntropyLoss().call(model.call(x), y);
+        },
+      });
+      return seen;
+    };
+    const held = await train([x, y]);
+    expect(new Set(held).size).toBe(20);
+    expect(held).not.toEqual([...(x.slice(0, 80).select(1, 0).toArray() as Float32Array)]);
+    expect(await train(new TensorDataset(x, y))).toEqual(held);
+    expect(new Set(sizes)).toEqual(new Set([8]));
+    await expect(fit(network(), [x, y], { ...options, validation: 1.5 })).rejects.toThrow(/validation: expected data, or a part of them between 0 and 1, got 1.5/);
+    await expect(fit(network(), [[x, y]], { ...options, validation: 0.5 })).rejects.toThrow(/tensors or a Dataset to take a part of, got Array/);
+  });
+
+  test('leaves modules that are in eval() alone, unless all are', async () => {
+    const model = network(2, 0.5);
+    const dropout = model.children()[2];
+    dropout.eval();
+    const seen: boolean[] = [];
+    const watching = { callbacks: [{ onStep: () => seen.push(dropout.training) }], validation: points(8, 2) };
+    await fit(model, points(64, 1), { ...options, ...watching, epochs: 2 });
+    model.eval();
+    await fit(model, points(64, 1), { ...options, ...watching, epochs: 2 });
+    expect(seen).toEqual([false, false, true, true]);
+  });
+
   test('leaves frozen parameters alone', async () => {
     const model = network();
     const [first] = [...model.children()];

@@ -4,7 +4,7 @@
  */
 import type { Module } from '../nn/index.ts';
 import { manualSeed, realize } from '../tensor/index.ts';
-import { type BatchOf, batchesOf, type Flat, flatten, itemsIn, type TrainData } from './batches.ts';
+import { type BatchOf, batchesOf, type Flat, flatten, holdOut, itemsIn, type TrainData } from './batches.ts';
 import { breather } from './breathe.ts';
 import { lossOf, optimizerOf } from './choices.ts';
 import { checkCount, TrainError } from './errors.ts';
@@ -20,7 +20,8 @@ import { Totals } from './totals.ts';
 
 /**
  * Trains the model. Every update is one compiled program; between updates the event loop has its turns. The same seed, data and
- * options give the same parameters bit for bit, whether the training was interrupted and resumed from checkpoints or not.
+ * options give the same parameters bit for bit, whether the training was interrupted and resumed from checkpoints or not. Where the
+ * model is in `eval()`, it is put into `train()`; modules of it that are in `eval()` while it is not stay so.
  * @throws TrainError for options that make no sense, batches of another kind, and a loss that is NaN or infinite
  */
 export async function fit<D extends TrainData, M extends Metrics = Metrics>(model: Module, data: D, options: FitOptions<BatchOf<D>, M> = {}): Promise<History> {
@@ -33,8 +34,9 @@ export async function fit<D extends TrainData, M extends Metrics = Metrics>(mode
   checkCount('validateEvery', validateEvery, 1);
 
   // ---- what it is made of
-  const batches = batchesOf(data, { shuffle: true, ...options });
-  const validation = options.validation && batchesOf(options.validation as D, { batchSize: options.batchSize });
+  const [given, held] = typeof options.validation === 'number' ? (holdOut(data, options.validation, seed ?? 0) as unknown as [D, D]) : [data, options.validation as D | undefined];
+  const batches = batchesOf(given, { shuffle: true, ...options });
+  const validation = held && batchesOf(held, { batchSize: options.batchSize });
   if (seed !== undefined) manualSeed(seed);
   realize(...model.parameters(), ...model.buffers());
   const optimizer = optimizerOf(options.optimizer ?? 'adam', model, options.lr);
@@ -122,7 +124,6 @@ export async function fit<D extends TrainData, M extends Metrics = Metrics>(mode
       await updated();
     };
 
-    model.train();
     if (at.stopped === undefined) {
       for await (const one of batches.of(at.first + at.epoch, at.batch)) {
         const flat = (last = flatten(one));
@@ -166,6 +167,8 @@ export async function fit<D extends TrainData, M extends Metrics = Metrics>(mode
     await tell('onEpoch', told);
   };
 
+  // Modules that somebody put into eval() one by one stay so.
+  if (!model.training) model.train();
   const goesOn = (): boolean => at.epoch < epochs && at.stopped === undefined;
   await each(callbacks, (callback) => callback.onBegin?.({ ...extent, resumedAt }));
   try {

@@ -62,8 +62,8 @@ export interface FitOptions<B, M extends Metrics = Metrics> extends EvaluateOpti
   readonly schedule?: ScheduleLike | ((optimizer: AnyOptimizer, extent: Extent) => ScheduleLike);
   /** Whether the schedule counts epochs or updates. Default: 'epoch'. */
   readonly scheduleEvery?: 'epoch' | 'step';
-  /** Data to validate on, after each epoch. */
-  readonly validation?: TrainData;
+  /** Data to validate on, after each epoch; or which part of the data is held out for that, drawn at random by the seed. */
+  readonly validation?: TrainData | number;
   /** What validation does with a batch, where that is another thing than in training. Default: as `step`. */
   readonly evaluateStep?: Step<B>;
   /** Epochs from one validation to the next. Default: 1. */
