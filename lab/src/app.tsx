@@ -1,5 +1,6 @@
 /** The page: runs at the side, and of those that are ticked, curves, histograms, samples or a comparison. */
 import { useEffect, useState } from 'preact/hooks';
+import { isDark } from './colours.ts';
 import { Compare } from './compare.tsx';
 import { Curves } from './curves.tsx';
 import { Histograms } from './histograms.tsx';
@@ -27,9 +28,13 @@ export function App() {
   const { view, theme } = useSettings();
   const shown = useShownRuns();
   const [open, setOpen] = useState(false);
+  const [systemDark, setSystemDark] = useState(isDark);
   useEffect(() => {
-    document.documentElement.dataset.theme = theme;
-  }, [theme]);
+    const scheme = matchMedia('(prefers-color-scheme: dark)');
+    const follow = (): void => setSystemDark(scheme.matches);
+    scheme.addEventListener('change', follow);
+    return () => scheme.removeEventListener('change', follow);
+  }, []);
   document.documentElement.dataset.theme = theme;
   const { Body } = views[view];
   const turn = (event: KeyboardEvent): void => {
@@ -56,7 +61,7 @@ export function App() {
       </header>
       <Sidebar onDone={() => setOpen(false)} />
       <main>
-        <div id="view" role="tabpanel" aria-labelledby={`tab-${view}`} key={`${view} ${theme}`}>{shown.length === 0 ? <Empty /> : <Body />}</div>
+        <div id="view" role="tabpanel" aria-labelledby={`tab-${view}`} key={`${view} ${theme} ${systemDark}`}>{shown.length === 0 ? <Empty /> : <Body />}</div>
       </main>
     </div>
   );

@@ -1,4 +1,5 @@
 /** Numbers, times and names as people read them. */
+import type { Axis } from './state.ts';
 
 const grouped = new Intl.NumberFormat('en', { maximumFractionDigits: 0 });
 
@@ -28,3 +29,6 @@ export const formatDate = (time: number): string => days.format(time);
 
 /** `learning-rate` as a title. */
 export const title = (name: string): string => name.replaceAll(/[-_]+/g, ' ');
+
+/** A place on the horizontal axis. */
+export const formatPlace = (axis: Axis, value: number): string => (axis === 'time' ? formatSeconds(value) : axis === 'epoch' ? formatNumber(Number(value.toFixed(2))) : formatStep(Math.round(value)));

@@ -10,7 +10,7 @@ export const settings = makeKept('whet-lab-settings', {
   axis: 'step' as Axis,
   smoothing: 0,
   logarithmic: false,
-  clipped: true,
+  clipped: false,
   theme: 'auto' as Theme,
   view: 'curves' as View,
   ridges: true,
