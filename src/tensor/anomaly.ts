@@ -54,7 +54,7 @@ export function describeAnomaly({ kind, phase, op, gradientOf, type, site, input
 /**
  * Runs a step (forward, and as the case may be backward and the optimizer's update) and computes it. Where what it returns, a
  * gradient or an assigned value is NaN or infinite, every tensor that it assigned is as it was before, and an error names the
- * operator. For functions that neither await nor are compiled; takes about twice the time of a plain step.
+ * operator. For functions that neither await nor are compiled; takes several times as long as a compiled step.
  * @throws AnomalyError
  */
 export function detectAnomaly<T extends Results>(fn: () => T): T {

@@ -88,7 +88,7 @@ export interface FitOptions<B, M extends Metrics = Metrics> extends EvaluateOpti
   readonly nonFinite?: 'error' | 'ignore';
   /**
    * Look for the operator that makes the first NaN or infinity of an update, in loss, gradients or parameters, which are left as
-   * they were before it; see `detectAnomaly`. Steps are not compiled then, and take about twice the time. Default: false.
+   * they were before it; see `detectAnomaly`. Steps are not compiled then, and take several times as long. Default: false.
    */
   readonly anomaly?: boolean;
   /** Ends the training after the update under way, with a checkpoint where there is a store. */
