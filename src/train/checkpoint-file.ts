@@ -50,7 +50,7 @@ export function decodeCheckpoint(bytes: Uint8Array, file?: string): Checkpoint {
   if (digest !== digestOf(zeroed)) throw new TrainError(where, { expected: 'a whole file', got: 'a torn or changed one', hint: 'its digest does not fit its bytes' });
   const { tensors, metadata } = readSafetensors(zeroed, { file });
   if (metadata.whetstone !== `checkpoint ${version}`) throw new TrainError(where, { expected: `checkpoint ${version}`, got: metadata.whetstone ?? 'another kind of file' });
-  const { random, paramGroups, totals, hasBest, ...rest } = JSON.parse(metadata.state, readNumber);
+  const { random, paramGroups, totals, hasBest, ...rest } = parseState(metadata.state, where, tensors.size);
   const within = (prefix: string): [string, TensorData][] => [...tensors].filter(([name]) => name.startsWith(prefix)).map(([name, value]) => [name.slice(prefix.length), value]);
   const state: Record<number, Record<string, Tensor>> = {};
   for (const [path, value] of within(parts.optimizer)) {
@@ -63,8 +63,31 @@ export function decodeCheckpoint(bytes: Uint8Array, file?: string): Checkpoint {
     bestModel: hasBest ? new Map(within(parts.best)) : undefined,
     optimizer: { state, paramGroups },
     random: { seed: BigInt(random.seed), counter: BigInt(random.counter) },
-    totals: { ...totals, sums: Array.from({ length: totals.sums }, (_, i) => tensors.get(`${parts.totals}${i}`)!.data as Float64Array) },
+    totals: { ...totals, sums: Array.from({ length: totals.sums }, (_, i) => tensors.get(`${parts.totals}${i}`)?.data as Float64Array) },
   };
+}
+
+/** What is not in tensors, as it was written. */
+interface State extends Omit<Checkpoint, 'model' | 'bestModel' | 'optimizer' | 'random' | 'totals'> {
+  readonly random: { readonly seed: string; readonly counter: string };
+  readonly paramGroups: Checkpoint['optimizer']['paramGroups'];
+  readonly totals: Omit<Checkpoint['totals'], 'sums'> & { readonly sums: number };
+  readonly hasBest: boolean;
+}
+
+/** A digest keeps damage out, not somebody who writes another file: what is counted and allocated by is looked at. */
+function parseState(text: string | undefined, where: string, tensors: number): State {
+  let state: State | undefined;
+  try {
+    state = JSON.parse(text ?? '', readNumber) as State;
+  } catch {
+    // As what follows says.
+  }
+  const isCount = (value: unknown, most = Number.MAX_SAFE_INTEGER): boolean => Number.isSafeInteger(value) && (value as number) >= 0 && (value as number) <= most;
+  const isInteger = (value: unknown): boolean => typeof value === 'string' && /^-?\d{1,20}$/.test(value);
+  const isWhole = state && [state.step, state.epoch, state.batch].every((value) => isCount(value)) && isCount(state.totals?.sums, tensors) && isInteger(state.random?.seed) && isInteger(state.random?.counter);
+  if (!isWhole || !Array.isArray(state!.paramGroups) || !Array.isArray(state!.epochs) || !state!.stopping || !state!.run) throw new TrainError(where, { expected: "a training's state in the metadata", got: `${text}`.slice(0, 80) });
+  return state!;
 }
 
 const digestOf = (bytes: Uint8Array): string => hashBytes(bytes).map((word) => (word >>> 0).toString(16).padStart(8, '0')).join('');

@@ -4,7 +4,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import fc from 'fast-check';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
-import { readSafetensors } from '../formats/index.ts';
+import { readSafetensors, writeSafetensors } from '../formats/index.ts';
+import { hashBytes } from '../graph/index.ts';
 import { BatchNorm1d, Dropout, Linear, ReLU, Sequential } from '../nn/index.ts';
 import { CosineAnnealingLR, OneCycleLR, SGD } from '../optim/index.ts';
 import { manualSeed, rand, type Tensor } from '../tensor/index.ts';
@@ -170,6 +171,17 @@ describe('the file', () => {
       }),
       { numRuns: 300 },
     );
+    // Whole, and written by somebody else.
+    const { tensors, metadata } = readSafetensors(seed);
+    const forged = (change: object): Uint8Array => {
+      const bytes = writeSafetensors(tensors, { ...metadata, digest: '0'.repeat(32), state: JSON.stringify({ ...JSON.parse(metadata.state), ...change }) });
+      bytes.set(new TextEncoder().encode(hashBytes(bytes).map((word) => (word >>> 0).toString(16).padStart(8, '0')).join('')), 35);
+      return bytes;
+    };
+    expect(decodeCheckpoint(forged({ step: 9 })).step).toBe(9);
+    for (const change of [{ step: -1 }, { epoch: 0.5 }, { totals: { sums: 1e12 } }, { random: { seed: '1e9' } }, { paramGroups: null }, { run: null }]) {
+      expect(() => decodeCheckpoint(forged(change), 'x')).toThrow(/x: expected a training's state in the metadata, got \{/);
+    }
     expect(() => decodeCheckpoint(new Uint8Array(0), 'x')).toThrow(/x: expected a checkpoint of a training, got an empty file/);
   });
 });
