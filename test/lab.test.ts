@@ -1,12 +1,15 @@
 /** `whet lab` as it is installed: the printed link in headless Chromium, while another process trains. `npm test` builds both first. */
 import { type ChildProcess, spawn } from 'node:child_process';
-import { existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { once } from 'node:events';
+import { existsSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { type AddressInfo, createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { chromium, type BrowserContext, type Page } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { openRun } from '../src/lab/index.ts';
+import { openRun, startLab } from '../src/lab/index.ts';
+import { whet } from './support/whet.ts';
 
 const built = (path: string) => fileURLToPath(new URL(`../dist/${path}`, import.meta.url));
 const executable = [process.env.CHROMIUM, '/usr/bin/chromium', '/usr/bin/chromium-browser', '/usr/bin/google-chrome'].find((path) => path && existsSync(path));
@@ -47,6 +50,23 @@ function writeFinishedRuns(): void {
     run.close();
   }
 }
+
+test('wrong options and a taken port are told in a sentence', async () => {
+  const taken = createServer().listen(0, '127.0.0.1');
+  await once(taken, 'listening');
+  const { port } = taken.address() as AddressInfo;
+  const page = join(home, 'built');
+  mkdirSync(page);
+  try {
+    expect(await whet('lab', '--port', 'x')).toMatchObject({ code: 2, stderr: expect.stringContaining('whole number from 0 to 65535') });
+    expect(await whet('lab', '--token', 'short', '--runs', folder)).toMatchObject({ code: 1, stderr: 'error: token: expected at least 8 printable characters without spaces, got 5\n' });
+    await expect(startLab({ port, folder, page })).rejects.toThrow('npm run build makes it');
+    writeFileSync(join(page, 'index.html'), '');
+    await expect(startLab({ port, folder, page })).rejects.toThrow(`port ${port}: expected a free port, got one that something else listens on; --port chooses another`);
+  } finally {
+    taken.close();
+  }
+});
 
 if (!existsSync(built('cli/main.js')) || !existsSync(built('lab/page/index.html'))) test.skip('skipped: dist/ is not built (npm run build)');
 else if (!executable) test.skip('skipped: no Chromium is installed (Debian: apt install chromium; or CHROMIUM=path)');

@@ -16,7 +16,7 @@ export function Curves() {
   const { axis, smoothing, logarithmic, clipped } = useSettings();
   const [filter, setFilter] = useState('');
   const [wide, setWide] = useState<string | null>(null);
-  const hasEpochs = shown.some(({ name }) => epochsOf(name) !== undefined);
+  const hasEpochs = shown.some(({ name }) => epochsOf(seriesOf(name).get('epoch')) !== undefined);
   const plots = plotsOf(shown, all, filter).filter(({ lines }) => axis !== 'epoch' || lines.some((line) => placesOf(line, axis)));
   const waiting = shown.every(({ name }) => seriesOf(name).size === 0);
   return (

@@ -75,13 +75,12 @@ export function plotsOf(shown: readonly RunSummary[], all: readonly RunSummary[]
 export function placesOf({ run, points }: Pick<Line, 'run' | 'points'>, axis: Axis): number[] | undefined {
   if (axis === 'step') return points.steps;
   if (axis === 'time') return points.seconds;
-  const epochs = epochsOf(run);
+  const epochs = epochsOf(seriesOf(run).get('epoch'));
   return epochs && points.steps.map(epochs);
 }
 
-/** Epochs by step, from what the run logged as `epoch`: straight between the steps where it changes, and on beyond them. */
-export function epochsOf(run: string): ((step: number) => number) | undefined {
-  const logged = seriesOf(run).get('epoch');
+/** Epochs by step, from what a run logged as `epoch`: straight between the steps where it changes, and on beyond them. */
+export function epochsOf(logged: Points | undefined): ((step: number) => number) | undefined {
   if (!logged) return undefined;
   const changes: { step: number; epoch: number }[] = [];
   logged.steps.forEach((step, i) => {

@@ -30,8 +30,8 @@ export function densities({ low, high, counts, count }: Entry, [from, to]: reado
   if (count === 0) return shares;
   const place = (value: number): number => ((value - from) / (to - from)) * columns;
   counts.forEach((binCount, i) => {
-    const begin = place(low + ((high - low) * i) / counts.length);
-    // A bin without width still fills a column.
+    // A bin without width still fills a column, also at the edge.
+    const begin = Math.min(columns - 1, place(low + ((high - low) * i) / counts.length));
     const end = Math.max(begin + 1, place(low + ((high - low) * (i + 1)) / counts.length));
     for (let column = Math.max(0, Math.floor(begin)); column < Math.min(columns, end); column++) {
       const part = Math.min(end, column + 1) - Math.max(begin, column);

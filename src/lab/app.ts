@@ -13,7 +13,6 @@ export interface AppOptions {
   readonly files: ReadonlyMap<string, PageFile>;
   readonly token: string;
   readonly host: string;
-  readonly cookieName: string;
   /** Ends streams when the server closes. */
   readonly signal: AbortSignal;
 }
@@ -22,9 +21,9 @@ export interface AppOptions {
 const aliveMs = 15_000;
 const mostStreams = 64;
 
-export function makeApp({ watcher, files, token, host, cookieName, signal }: AppOptions): Hono {
+export function makeApp({ watcher, files, token, host, signal }: AppOptions): Hono {
   const app = new Hono();
-  app.use(secured, ownHost(host), withToken(token, cookieName));
+  app.use(secured, ownHost(host), withToken(token));
   app.route('/api', runsApi(watcher, signal));
   app.get('*', (context) => {
     const file = files.get(context.req.path);

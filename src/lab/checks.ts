@@ -1,9 +1,9 @@
 /** What may be logged: each value is checked, and made small enough, where it is handed over. */
 import { LabError } from './errors.ts';
 import { encodePng, type Pixels, shrink } from './png.ts';
+import { mostNameLength } from './record.ts';
 import type { Config } from './shared/index.ts';
 
-const mostNameLength = 150;
 const mostValues = 1000;
 const mostTextLength = 2 ** 16;
 const mostConfigLength = 2 ** 16;

@@ -56,8 +56,11 @@ const page = (problem: string): string => `<!doctype html>
 `;
 
 /** By link, which leaves a cookie for what the page asks then; or as a bearer, for programs. The cookie is not the token: it opens nothing elsewhere. */
-export const withToken = (token: string, cookieName: string): MiddlewareHandler => {
-  const session = createHmac('sha256', token).update('whet lab session').digest('base64url');
+export const withToken = (token: string): MiddlewareHandler => {
+  const derive = (use: string): string => createHmac('sha256', token).update(use).digest('base64url');
+  const session = derive('whet lab session');
+  // Browsers send cookies to all ports of a machine: several labs there have each their own.
+  const cookieName = `whet-lab-${derive('whet lab cookie').slice(0, 8)}`;
   const refuse = (context: Context, problem: string): Response => {
     if (!context.req.header('accept')?.includes('text/html')) return context.json({ error: `${problem} The link that whet lab printed has the token.` }, 401);
     return context.html(page(problem), 401);

@@ -6,6 +6,7 @@ import { join } from 'node:path';
 import fc from 'fast-check';
 import sharp from 'sharp';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import type { Recorder } from '../train/index.ts';
 import { ownMark } from './process.ts';
 import { decodeLine, encodeRecord, type LogRecord, makeLineCutter, maxLineBytes } from './record.ts';
 import { openRun } from './run.ts';
@@ -101,6 +102,7 @@ describe('lines', () => {
 describe('a run', () => {
   test('keeps what it was told', async () => {
     const run = openRun('first', { folder, config: { lr: 0.1, model: { layers: [4, 8] } } });
+    run satisfies Recorder;
     run.log({ 'loss/train': 0.5, 'loss/validation': NaN, rate: -Infinity }, 3);
     run.histogram('weights', Float32Array.of(0, 1, 2, 3, NaN, Infinity), 3);
     run.text('sample', 'Call 123', 3);

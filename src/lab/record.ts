@@ -55,6 +55,9 @@ export interface CloseRecord {
 }
 export type LogRecord = OpenRecord | ScalarsRecord | HistogramRecord | ImageRecord | TextRecord | CloseRecord;
 
+/** More is neither written nor taken. */
+export const mostNameLength = 150;
+const mostBins = 1024;
 /** A longer line is never written, and skipped unread. */
 export const maxLineBytes = 2 ** 20;
 
@@ -72,16 +75,17 @@ const isNumber = (value: unknown): boolean => typeof value === 'number';
 const isObject = (value: unknown): boolean => typeof value === 'object' && value !== null && !Array.isArray(value);
 const isStep = (value: unknown): boolean => Number.isSafeInteger(value) && (value as number) >= 0;
 const isSide = (value: unknown): boolean => isStep(value) && (value as number) > 0;
-const isNumbers = (value: unknown): boolean => Array.isArray(value) && value.every(isNumber);
-const isValues = (value: unknown): boolean => isObject(value) && Object.values(value as object).every((one) => isNumber(one) || isText(one));
+const isName = (value: unknown): boolean => isText(value) && (value as string).length <= mostNameLength;
+const isCounts = (value: unknown): boolean => Array.isArray(value) && value.length <= mostBins && value.every(isNumber);
+const isValues = (value: unknown): boolean => isObject(value) && Object.entries(value as object).every(([name, one]) => isName(name) && (isNumber(one) || isText(one)));
 
 /** What each kind has beside its time. */
 const fields: Readonly<Record<LogRecord['kind'], Readonly<Record<string, (value: unknown) => boolean>>>> = {
   open: { run: isText, process: isObject, config: isObject },
   scalars: { step: isStep, values: isValues },
-  histogram: { step: isStep, name: isText, low: isNumber, high: isNumber, counts: isNumbers, count: isNumber, mean: isNumber, deviation: isNumber, bad: isNumber },
-  image: { step: isStep, name: isText, width: isSide, height: isSide, png: isText },
-  text: { step: isStep, name: isText, text: isText },
+  histogram: { step: isStep, name: isName, low: isNumber, high: isNumber, counts: isCounts, count: isNumber, mean: isNumber, deviation: isNumber, bad: isNumber },
+  image: { step: isStep, name: isName, width: isSide, height: isSide, png: isText },
+  text: { step: isStep, name: isName, text: isText },
   close: { ok: (value) => typeof value === 'boolean' },
 };
 

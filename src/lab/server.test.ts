@@ -1,4 +1,5 @@
 /** The server: nothing without the token, nothing outside the runs, and what is logged arrives while it is logged. */
+import { createHmac } from 'node:crypto';
 import { mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { request } from 'node:http';
 import { tmpdir } from 'node:os';
@@ -9,6 +10,7 @@ import { type Lab, startLab } from './server.ts';
 import type { RunData, RunList } from './shared/index.ts';
 
 const token = 'a-token-of-this-test';
+const cookieName = `whet-lab-${createHmac('sha256', token).update('whet lab cookie').digest('base64url').slice(0, 8)}`;
 const home = mkdtempSync(join(tmpdir(), 'whet-lab-server-'));
 const folder = join(home, 'runs');
 const page = join(home, 'page');
@@ -68,7 +70,7 @@ describe('without the token', () => {
     expect(body).toContain('Open the link that <code>whet lab</code> printed');
   });
 
-  test.each<Record<string, string>>([{ authorization: 'Bearer wrong' }, { authorization: 'Bearer ' }, { cookie: 'whet-lab-0=wrong' }, { cookie: `whet-lab-0=${token}` }])('%o is refused', async (headers) => {
+  test.each<Record<string, string>>([{ authorization: 'Bearer wrong' }, { authorization: 'Bearer ' }, { cookie: `${cookieName}=wrong` }, { cookie: `${cookieName}=${token}` }])('%o is refused', async (headers) => {
     expect((await ask('/api/runs', headers)).status).toBe(401);
   });
 });
@@ -78,10 +80,11 @@ describe('with the token', () => {
     const { status, headers, body } = await ask(`/?token=${token}`);
     expect([status, body]).toEqual([200, '<!doctype html><title>lab</title>']);
     const [cookie] = headers['set-cookie'] as string[];
-    expect(cookie).toMatch(/^whet-lab-0=[\w-]{43}; Path=\/; HttpOnly; SameSite=Strict$/);
+    expect(cookie).toMatch(/^whet-lab-[\w-]{8}=[\w-]{43}; Path=\/; HttpOnly; SameSite=Strict$/);
     expect(cookie).not.toContain(token);
+    expect(cookie.split('=')[0]).toBe(cookieName);
     expect((await ask('/assets/a.js', { cookie: cookie.split(';')[0] })).status).toBe(200);
-    expect((await ask('/assets/a.js', { cookie: 'whet-lab-0=' })).status).toBe(401);
+    expect((await ask('/assets/a.js', { cookie: `${cookieName}=` })).status).toBe(401);
   });
 
   test('every answer is fenced in', async () => {

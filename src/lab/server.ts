@@ -49,7 +49,7 @@ export async function startLab({ folder = 'runs', port = 8888, host = '127.0.0.1
   const watcher = watchRuns(resolve(folder));
   const ending = new AbortController();
   try {
-    const app = makeApp({ watcher, files, token, host, cookieName: `whet-lab-${port}`, signal: ending.signal });
+    const app = makeApp({ watcher, files, token, host, signal: ending.signal });
     const server = await listen(app.fetch, host, port);
     const at = (server.address() as AddressInfo).port;
     return {
