@@ -5,6 +5,7 @@ import { RuntimeError } from './errors.ts';
 import { context, contextBytes, stepFlags } from './executor.ts';
 import type { Loaded } from './code.ts';
 import { type Block, type Memory, view } from './memory.ts';
+import { makePace, type Pace } from './pace.ts';
 import { writeLine } from './platform.ts';
 import type { Job, Part, Pool } from './pool.ts';
 import { isSerial, type StepRecord, type StepSpec } from './program.ts';
@@ -16,7 +17,7 @@ export interface Execution {
   bind(slot: string, block: Block, offset?: number): void;
   /**
    * Runs all steps and returns when done. At most `threads` threads (default: as the environment or the machine say), fewer
-   * where the steps have less to share or workers are busy. Throws RuntimeError on unbound slots and failing kernels.
+   * where the steps have less to share, are so short that one thread is faster, or workers are busy. Throws RuntimeError on unbound slots and failing kernels.
    */
   run(threads?: number): void;
   /** As `run`, on workers, while the event loop stays free. Runs of one execution follow each other. */
@@ -54,6 +55,7 @@ export function makeExecution({ isa, owner, onDispose, code, steps, arena, memor
   const unbound = new Set(slots.keys());
   /** What is bound, so that it lives as long as it may be used. */
   const bound = new Map<string, Block>();
+  const paces = new Map<number, Pace>();
   let profiling = verbose;
   let records: StepRecord[] = [];
   let inFlight = 0;
@@ -126,7 +128,14 @@ export function makeExecution({ isa, owner, onDispose, code, steps, arena, memor
       unbound.delete(slot);
     },
     run(threads = pool.size) {
-      pool.run(job(threads));
+      const most = Math.min(threads, mostThreads);
+      if (profiling || most <= 1) return pool.run(job(threads));
+      let pace = paces.get(most);
+      if (!pace) paces.set(most, (pace = makePace(most)));
+      const used = pace.threads();
+      const started = performance.now();
+      pool.run(job(used));
+      pace.note(used, performance.now() - started);
     },
     async runAsync(threads = pool.size) {
       const mine = job(threads);

@@ -154,13 +154,19 @@ function packTiles(p: Planner, a: View, rows: number, name: string): View {
   const batch = a.shape.slice(0, -2);
   const batchStrides = a.strides.slice(0, -2);
   const packed = p.plain(a.dtype, [...batch, Math.ceil(m / rows), k, rows], a.storage.constant);
-  const part = (from: number, count: number, height: number) => {
-    const shape = [...batch, count, k, height];
-    const source: View = { ...a, shape, offset: a.offset + from * rows * sm, strides: [...batchStrides, rows * sm, sk, sm] };
-    p.copy(source, { ...packed, shape, offset: from * k * rows }, 'PackMatrix', name);
+  // Where rows are columns in memory, neighbours of a line go to several tiles: these take turns at every k.
+  const abreast = sm === 1 ? 8 : 1;
+  const part = (from: number, count: number, turns: number, height: number) => {
+    if (count === 0) return;
+    const shape = [...batch, count, k, turns, height];
+    const source: View = { ...a, shape, offset: a.offset + from * rows * sm, strides: [...batchStrides, turns * rows * sm, sk, rows * sm, sm] };
+    const strides = [...packed.strides.slice(0, batch.length), turns * k * rows, rows, k * rows, 1];
+    p.copy(source, { ...packed, shape, strides, offset: from * k * rows }, 'PackMatrix', name);
   };
   const full = Math.floor(m / rows);
-  if (full > 0) part(0, full, rows);
-  if (m % rows > 0) part(full, 1, m % rows);
+  const even = full - (full % abreast);
+  part(0, even / abreast, abreast, rows);
+  part(even, full > even ? 1 : 0, full - even, rows);
+  part(full, m % rows > 0 ? 1 : 0, 1, m % rows);
   return packed;
 }
