@@ -18,8 +18,7 @@ export function setUp(say, { build, node, parts }) {
   const missing = Object.entries(needed).filter(([name, version]) => installed(name) !== version);
   if (missing.length > 0) {
     say(`installing ${missing.map(([name, version]) => `${name} ${version}`).join(', ')} into bench/node_modules (once, about 600 MB) ...`);
-    // Their post-install scripts would only fetch what other devices need.
-    npm(bench, ['ci', '--ignore-scripts', '--no-audit', '--no-fund']);
+    npm(bench, ['ci', '--no-audit', '--no-fund']);
   }
   if (build) {
     say('building Whetstone ...');
