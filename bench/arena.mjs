@@ -1,6 +1,9 @@
 // @ts-check
 /** Holds a contest: processes opened, rounds alternating, rows made of what they took. */
 import { pytorch } from './pytorch/index.mjs';
+import { mkdtemp, readdir, readFile, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { nodeOf } from './nodes.mjs';
 import { forkRemote, spawnRemote } from './remote.mjs';
 import { difference, median, pairedRatio, summarise } from './statistics.mjs';
@@ -30,7 +33,7 @@ export const used = { ms: 0 };
 export function holdContest(contest, model, pace, seconds) {
   const { share } = works[contest.work];
   if (contest.kind === 'speed') return speed(contest, model, { ...pace, roundMs: pace.roundMs * share }, seconds * share);
-  return contest.kind === 'load' ? load(contest, model, pace) : memory(contest, model, pace);
+  return { load, memory, once }[contest.kind](contest, model, pace);
 }
 
 /** @param {Contest} contest @param {string} reason @returns {Row[]} */
@@ -38,11 +41,11 @@ export const notHeld = (contest, reason) => contest.comparisons.map((comparison)
 
 /** A contestant in its process; what it took, round by round; why it is out, once it is. */
 class Contestant {
-  /** @param {Entry} entry */
-  constructor(entry) {
+  /** @param {Entry} entry @param {Readonly<Record<string, string>>} [env] */
+  constructor(entry, env) {
     this.entry = entry;
     this.name = `${entry.backend}, ${entry.threads} ${entry.threads === 1 ? 'thread' : 'threads'}`;
-    this.remote = entry.backend === 'pytorch' ? spawnRemote(pytorch()) : forkRemote('contestant.mjs', entry.node);
+    this.remote = entry.backend === 'pytorch' ? spawnRemote(pytorch()) : forkRemote('contestant.mjs', entry.node, env);
     /** @type {number[][]} */
     this.rounds = [];
     /** @type {import('./types.ts').Outputs} */
@@ -196,6 +199,37 @@ async function memory(contest, model, pace) {
   return [{ ...row, work: `${row.work}, ${runs} runs` }];
 }
 
+/**
+ * Kernels that were compiled to open a model and run it three times, against those that differ: by the listings of all generated code
+ * (WHET_DUMP), less their names.
+ * @param {Contest} contest @param {ModelFile} model @returns {Promise<Row[]>}
+ */
+async function once(contest, model) {
+  const [comparison] = contest.comparisons;
+  const folder = await mkdtemp(join(tmpdir(), 'whetstone-kernels-'));
+  try {
+    const contestant = new Contestant(comparison.ours, { WHET_DUMP: folder });
+    await contestant.attempt(async () => void (await contestant.open(model)));
+    await contestant.attempt(async () => void (await contestant.round({ ms: 0, minIterations: 2 })));
+    await contestant.end();
+    if (contestant.failure !== undefined) return [notRun(contest, comparison, contestant.failure)];
+    /** @type {Map<string, string[]>} */
+    const byCode = new Map();
+    for (const file of (await readdir(folder)).filter((name) => name.endsWith('.txt'))) {
+      const [head, ...code] = (await readFile(join(folder, file), 'utf8')).split('\n');
+      const key = code.join('\n');
+      byCode.set(key, [...(byCode.get(key) ?? []), head.replace(/^kernel (\S+?)\(.*/, '$1')]);
+    }
+    const compiled = [...byCode.values()].flat().length;
+    if (compiled === 0) return [notRun(contest, comparison, 'no kernel was written to WHET_DUMP')];
+    const ratio = compiled / byCode.size;
+    const row = measuredRow(contest, comparison, 'kernels', [compiled], [byCode.size], { median: ratio, low: ratio, high: ratio });
+    return [{ ...row, notes: [...byCode.values()].filter(({ length }) => length > 1).map((names) => `the same code: ${names.join(', ')}`) }];
+  } finally {
+    await rm(folder, { recursive: true, force: true });
+  }
+}
+
 /** @param {Contest} contest @param {Comparison} comparison */
 const rowHead = ({ work, batch }, { section, ours, peer, bar, label }) => ({
   part: works[work].part,
@@ -209,7 +243,7 @@ const rowHead = ({ work, batch }, { section, ours, peer, bar, label }) => ({
 });
 
 /**
- * @param {Contest} contest @param {Comparison} comparison @param {'ms' | 'MB'} unit @param {readonly number[]} ours
+ * @param {Contest} contest @param {Comparison} comparison @param {Row['unit']} unit @param {readonly number[]} ours
  * @param {readonly number[]} theirs @param {NonNullable<Row['ratio']>} ratio @returns {Row}
  */
 const measuredRow = (contest, comparison, unit, ours, theirs, ratio) => ({

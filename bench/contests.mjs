@@ -44,11 +44,11 @@ const bars = {
   'train-mlp': { native: { peer: { atLeast: 1.5, floor: 1 } } },
   'train-resnet50': { native: { peer: { atLeast: 1.3, floor: 1 } } },
 };
-/** Loading as fast as the peer, and no more memory: asked of every network. */
-const freshBars = /** @type {const} */ ({ load: { atLeast: 1 }, memory: { atMost: 1 } });
+/** Loading as fast as the peer, no more memory, nothing compiled twice: asked of every network. */
+const freshBars = /** @type {const} */ ({ load: { atLeast: 1 }, memory: { atMost: 1 }, once: { atMost: 1 } });
 
 /** Kinds of contests, in the order that they are held in. */
-export const kinds = /** @type {const} */ (['speed', 'load', 'memory']);
+export const kinds = /** @type {const} */ (['speed', 'load', 'once', 'memory']);
 
 /**
  * @param {Pick<import('./types.ts').Options, 'parts' | 'kinds' | 'work' | 'threads' | 'batch' | 'isa' | 'node' | 'quick'>} options
@@ -66,7 +66,7 @@ export function planContests(options, isas) {
         names.flatMap((name) => {
           const { batches, isKernel } = works[name];
           if (works[name].part !== part || !isHeld(kind, name, setting, options)) return [];
-          const asked = kind === 'load' ? batches.slice(0, 1) : options.batch.length > 0 && !isKernel ? options.batch : options.quick ? batches.slice(0, 1) : batches;
+          const asked = kind === 'load' || kind === 'once' ? batches.slice(0, 1) : options.batch.length > 0 && !isKernel ? options.batch : options.quick ? batches.slice(0, 1) : batches;
           return asked.map((batch) => ({ ...contestOf(kind, name, batch, setting, options.threads), refusal }));
         }),
       );
@@ -94,6 +94,10 @@ function isHeld(kind, name, { node }, { quick }) {
 
 /** @param {Contest['kind']} kind @param {string} name @param {number} batch @param {Setting} setting @param {readonly number[]} threads @returns {Contest} */
 function contestOf(kind, name, batch, setting, threads) {
+  if (kind === 'once') {
+    const { ours } = against(name, kind, setting, Math.max(...threads));
+    return { kind, work: name, batch, comparisons: [{ section: kind, ours, theirs: ours, peer: 'different ones', bar: freshBars.once }] };
+  }
   if (kind !== 'speed') return { kind, work: name, batch, comparisons: [against(name, kind, setting, Math.max(...threads), freshBars[kind])] };
   const { isa, node } = setting;
   const bar = bars[name]?.[familyOf(isa)] ?? {};

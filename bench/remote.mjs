@@ -12,15 +12,18 @@ const environment = Object.fromEntries(Object.entries(process.env).filter(([name
 
 /** @typedef {{ child: import('node:child_process').ChildProcess, send(request: object): void, onAnswer(take: (answer: any) => void): void }} Channel */
 
-/** A module of this folder in a process of its own. @param {string} module @param {string} [node] another Node's major version */
-export const forkRemote = (module, node) => {
+/**
+ * A module of this folder in a process of its own.
+ * @param {string} module @param {string} [node] another Node's major version @param {Readonly<Record<string, string>>} [env]
+ */
+export const forkRemote = (module, node, env) => {
   const execPath = node ? nodeOf(node)?.path : process.execPath;
   if (!execPath) throw new Error(`Node ${node} is not installed in bench/`);
   const child = fork(fileURLToPath(new URL(module, import.meta.url)), [], {
     serialization: 'advanced',
     execArgv: [],
     execPath,
-    env: environment,
+    env: { ...environment, ...env },
     stdio: ['ignore', 'ignore', 'pipe', 'ipc'],
   });
   return new Remote({

@@ -13,6 +13,7 @@ const sections = [
   { name: 'threads', title: 'More threads against one', ratio: 'times as fast' },
   { name: 'peak', title: "Against the core's peak", ratio: 'of the peak' },
   { name: 'load', title: 'Load and compile', ratio: 'times as fast' },
+  { name: 'once', title: 'Nothing compiled twice', ratio: 'compiled to different' },
   { name: 'memory', title: 'Peak memory', ratio: 'times as much' },
 ];
 
@@ -34,7 +35,7 @@ const columns = [
 ];
 
 /** @param {Row['ours']} value @param {string} unit */
-const side = (value, unit) => (value ? `${digits(value.median)} (${digits(value.min)}) ${unit}` : '');
+const side = (value, unit) => (unit === 'kernels' ? `${value?.median ?? ''}` : value ? `${digits(value.median)} (${digits(value.min)}) ${unit}` : '');
 /** @param {Row} row @param {'ours' | 'theirs'} who */
 const rate = (row, who) => (row.rate ? `${digits(row.rate[who])} ${row.rate.unit}` : '');
 /** @param {Row} row */

@@ -145,7 +145,7 @@ export interface Row {
   /** The version of the Node that both sides ran under, where it is not the bench's own. */
   readonly node: string;
   readonly peer: string;
-  readonly unit: 'ms' | 'MB';
+  readonly unit: 'ms' | 'MB' | 'kernels';
   readonly ours?: Side;
   readonly theirs?: Side;
   /** Work in a second, ours and theirs. */
@@ -173,8 +173,8 @@ export interface Comparison {
 
 /** Who meets whom, on what. */
 export interface Contest {
-  /** `speed`: kept alive, alternating. `load` and `memory`: a fresh process each time. */
-  readonly kind: 'speed' | 'load' | 'memory';
+  /** `speed`: kept alive, alternating. `load` and `memory`: a fresh process each time. `once`: kernels compiled against different ones. */
+  readonly kind: 'speed' | 'load' | 'memory' | 'once';
   readonly work: string;
   readonly batch: number;
   readonly comparisons: readonly Comparison[];
