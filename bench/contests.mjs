@@ -58,7 +58,7 @@ export const kinds = /** @type {const} */ (['speed', 'load', 'once', 'memory']);
 export function planContests(options, isas) {
   const best = isas.find(({ isa, usable }) => usable && isa !== 'wasm')?.isa;
   const names = Object.keys(works).filter((name) => options.work.length === 0 || options.work.some((prefix) => name.startsWith(prefix)));
-  return options.parts.flatMap((part) =>
+  return options.parts.filter((part) => part !== 'roofline').flatMap((part) =>
     settingsOf(part, options, best).flatMap((setting) => {
       const report = isas.find(({ isa }) => isa === setting.isa);
       const refusal = report?.usable ? undefined : `${setting.isa}: ${report?.reason ?? 'unknown'}`;
@@ -71,6 +71,21 @@ export function planContests(options, isas) {
         }),
       );
     }),
+  );
+}
+
+/**
+ * Works whose layers are looked at: all networks as machine code, those of inference as WebAssembly too.
+ * @param {Pick<import('./types.ts').Options, 'work' | 'isa'>} options @param {import('./types.ts').Survey['isas']} isas
+ * @returns {{ work: string, batch: number, isa: string }[]}
+ */
+export function planRooflines({ work, isa }, isas) {
+  const usable = isas.filter((one) => one.usable).map((one) => one.isa);
+  const chosen = (isa.length > 0 ? isa : [usable.find((name) => name !== 'wasm') ?? 'wasm', 'wasm']).filter((name) => usable.includes(name));
+  return [...new Set(chosen)].flatMap((name) =>
+    Object.entries(works)
+      .filter(([key, { isKernel, training }]) => !isKernel && !(training && name === 'wasm') && (work.length === 0 || work.some((prefix) => key.startsWith(prefix))))
+      .map(([key, { batches: [batch] }]) => ({ work: key, batch, isa: name })),
   );
 }
 

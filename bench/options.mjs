@@ -12,6 +12,7 @@ Compares Whetstone with its peers in one run: each in a process of its own, taki
 full rewrite their part of docs/performance.md. All of it takes about 20 minutes.
 
   --inference      against onnxruntime-node and onnxruntime-web (about 13 minutes)
+  --roofline       layer by layer against what a core can do (about 2 minutes)
   --training       against PyTorch (about 6 minutes); it is fetched from Debian on first need, 360 MB, into the cache folder,
                    unless WHET_BENCH_PYTHON names a Python that has it
   --work NAMES     only these works, comma-separated; a beginning of a name will do:
@@ -33,7 +34,7 @@ Exit code: 0, also where a bar is missed; 1 where an output is wrong or somethin
 
 const isaNames = ['avx512', 'avx2', 'wasm'];
 const nodeNames = ['26', 'none'];
-const partNames = /** @type {const} */ (['inference', 'training']);
+const partNames = /** @type {const} */ (['inference', 'training', 'roofline']);
 
 /** @type {import('./types.ts').Pace} */
 const thorough = { roundMs: 500, minRounds: 3, minIterations: 1, warmMs: 500, tuneMs: 500, loads: 3, memoryRuns: 20, memoryRepeats: 2 };
@@ -51,7 +52,8 @@ export function parseOptions(args) {
   const parts = partNames.filter((part) => values[part]);
   const nodes = list(values.node ?? '26').map((name) => known('--node', name, nodeNames, (candidate) => candidate === name));
   return {
-    parts: parts.length > 0 ? parts : partNames,
+    // Layers are no kind of contest.
+    parts: parts.length > 0 ? parts : partNames.filter((part) => !(values.kind && part === 'roofline')),
     kinds: values.kind === undefined ? kinds : kinds.filter((kind) => list(values.kind).map((name) => known('--kind', name, kinds, (candidate) => candidate === name)).includes(kind)),
     work: list(values.work).map((name) => known('--work', name, Object.keys(works), (candidate) => candidate.startsWith(name))),
     threads: numbers('--threads', values.threads ?? '1,2', 256),
@@ -80,6 +82,7 @@ function parse(args) {
       options: {
         inference: flag,
         training: flag,
+        roofline: flag,
         work: text,
         kind: text,
         threads: text,

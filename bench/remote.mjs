@@ -15,8 +15,9 @@ const environment = Object.fromEntries(Object.entries(process.env).filter(([name
 /**
  * A module of this folder in a process of its own.
  * @param {string} module @param {string} [node] another Node's major version @param {Readonly<Record<string, string>>} [env]
+ * @param {number | 'pipe'} [stderr] a file's descriptor, where all of it is wanted
  */
-export const forkRemote = (module, node, env) => {
+export const forkRemote = (module, node, env, stderr = 'pipe') => {
   const execPath = node ? nodeOf(node)?.path : process.execPath;
   if (!execPath) throw new Error(`Node ${node} is not installed in bench/`);
   const child = fork(fileURLToPath(new URL(module, import.meta.url)), [], {
@@ -24,7 +25,7 @@ export const forkRemote = (module, node, env) => {
     execArgv: [],
     execPath,
     env: { ...environment, ...env },
-    stdio: ['ignore', 'ignore', 'pipe', 'ipc'],
+    stdio: ['ignore', 'ignore', stderr, 'ipc'],
   });
   return new Remote({
     child,

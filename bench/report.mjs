@@ -1,6 +1,9 @@
 // @ts-check
 /** Rows as a table for the terminal, and as the generated part of docs/performance.md. */
 import { styleText } from 'node:util';
+import { barPlot } from './plots/bars.mjs';
+import { rooflinePlot } from './plots/roofline.mjs';
+import { plotName, rooflineMarkdown, rooflineTerminal } from './roofline-report.mjs';
 
 /** @typedef {import('./types.ts').Row} Row */
 
@@ -63,46 +66,57 @@ function tables(rows) {
 const colours = /** @type {const} */ ({ met: 'green', 'above 1': 'yellow', missed: 'red', wrong: 'red', 'not run': 'yellow' });
 
 /** @param {import('./types.ts').Report} report @param {boolean} colour */
-export function terminalReport({ machine, warnings, rows }, colour) {
+export function terminalReport({ machine, warnings, rows, rooflines }, colour) {
   const paint = (/** @type {string} */ text) => {
     const format = colours[/** @type {keyof typeof colours} */ (text.trim())];
     return colour && format ? styleText(format, text) : text;
   };
-  const lines = [`${machine.cpu}; ${machine.cores} cores; Node ${machine.node}; ${machine.peers}; ${machine.commit}`];
+  const lines = [[machine.cpu, `${machine.cores} cores`, `Node ${machine.node}`, machine.peers, machine.commit].filter(Boolean).join('; ')];
   for (const { title, heads, lefts, cells, notes } of tables(rows)) {
     const widths = heads.map((head, column) => Math.max(head.length, ...cells.map((row) => row[column].length)));
     const line = (/** @type {readonly string[]} */ row) =>
       row.map((cell, column) => paint(lefts[column] ? cell.padEnd(widths[column]) : cell.padStart(widths[column]))).join('  ').trimEnd();
     lines.push('', title, line(heads), widths.map((width) => '-'.repeat(width)).join('  '), ...cells.map(line), ...notes.map((note) => `  ${note}`));
   }
-  return [...lines, '', ...warnings.map((warning) => `warning: ${warning}`), summary(rows), ''].join('\n');
+  return [...lines, ...rooflines.flatMap(rooflineTerminal), '', ...warnings.map((warning) => `warning: ${warning}`), summary(rows), ''].join('\n');
 }
 
 /** @param {readonly Row[]} rows */
 function summary(rows) {
   const asked = rows.filter(({ bar }) => bar);
+  if (asked.length === 0) return '';
   const count = (/** @type {Row['verdict']} */ verdict) => asked.filter((row) => row.verdict === verdict).length;
   const rest = /** @type {const} */ (['short', 'missed', 'wrong', 'not run']).filter((verdict) => count(verdict) > 0).map((verdict) => `, ${count(verdict)} ${verdict}`);
   return `${count('met')} of ${asked.length} bars met${rest.join('')}.`;
 }
 
 /** @param {import('./types.ts').Report} report */
-export function markdownReport({ date, command, machine, seconds, warnings, rows }) {
+export function markdownReport({ part, date, command, machine, seconds, warnings, rows, rooflines }) {
   const line = (/** @type {readonly string[]} */ cells) => `| ${cells.map((cell) => cell.replaceAll('|', '\\|')).join(' | ')} |`;
   const lines = [
     `Measured ${date} by \`${command}\`, in ${seconds < 120 ? `${Math.round(seconds)} seconds` : `${Math.round(seconds / 60)} minutes`}. ${summary(rows)}`,
     '',
     line(['machine', '']),
     line(['---', '---']),
-    ...Object.entries(machine).map(([name, value]) => line([name, value])),
+    ...Object.entries(machine).filter(([, value]) => value !== '').map(([name, value]) => line([name, value])),
     ...warnings.map((warning) => `\n**Warning:** ${warning}.`),
   ];
+  if (rows.some(isPlotted)) lines.push('', `![Times as fast as the peers](plots/${part}.svg)`);
   for (const { title, heads, lefts, cells, notes } of tables(rows)) {
     lines.push('', `### ${title}`, '', line(heads), line(lefts.map((left) => (left ? '---' : '---:'))), ...cells.map(line));
     if (notes.length > 0) lines.push('', ...notes.map((note) => `- ${note}`));
   }
-  return lines.join('\n');
+  return [...lines, ...rooflines.flatMap(rooflineMarkdown)].join('\n');
 }
+
+/** Rows that are bars of a plot. @param {Row} row */
+const isPlotted = ({ section, ratio }) => section === 'peer' && ratio !== undefined;
+
+/** Plots that the page shows, by the names of their files. @param {import('./types.ts').Report} report @returns {[name: string, content: string][]} */
+export const plotsOf = ({ part, rows, rooflines }) => [
+  ...(rows.some(isPlotted) ? [/** @type {[string, string]} */ ([`${part}.svg`, barPlot('Times as fast as the peer, and what is asked', rows.filter(isPlotted))])] : []),
+  ...rooflines.map((roofline) => /** @type {[string, string]} */ ([plotName(roofline), rooflinePlot(roofline)])),
+];
 
 /**
  * The page with a generated part replaced.

@@ -31,6 +31,7 @@ const report = {
   seconds: 300,
   warnings: ['the machine was not idle'],
   rows: [row, { ...row, threads: 2, verdict: 'not run', ours: undefined, theirs: undefined, rate: undefined, ratio: undefined, difference: undefined, notes: ['it fell over | twice'] }],
+  rooflines: [],
 };
 
 test('the terminal gets aligned columns, bars and what was wrong', () => {

@@ -58,7 +58,7 @@ export interface Work {
 }
 
 /** What docs/performance.md has a generated part for. */
-export type Part = 'inference' | 'training';
+export type Part = 'inference' | 'training' | 'roofline';
 
 export interface Entry {
   /** A file of backends/. */
@@ -230,6 +230,39 @@ export interface Machine {
   readonly idle: string;
 }
 
+/** A step of a run. */
+export interface Layer {
+  readonly op: string;
+  readonly name: string;
+  readonly shapes: string;
+  readonly layout: string;
+  readonly epilogue: string;
+  readonly threads: number;
+  readonly ms: number;
+  /** What layers of its sort are called together. */
+  readonly kind: string;
+  /** 0 where they are not what takes the time. */
+  readonly flops: number;
+  /** Of operands and result, each once. */
+  readonly bytes: number;
+}
+
+/** What one core can do. */
+export interface Roof {
+  readonly gflops: number;
+  /** From the smallest memory to the largest. */
+  readonly bandwidths: readonly { readonly bytes: number; readonly gbs: number }[];
+}
+
+/** The steps of a work beside the roof that was measured with them. */
+export interface Roofline {
+  readonly work: string;
+  readonly isa: string;
+  readonly title: string;
+  readonly roof: Roof;
+  readonly layers: readonly Layer[];
+}
+
 export interface Report {
   readonly part: Part;
   readonly date: string;
@@ -238,4 +271,5 @@ export interface Report {
   readonly seconds: number;
   readonly warnings: readonly string[];
   readonly rows: readonly Row[];
+  readonly rooflines: readonly Roofline[];
 }

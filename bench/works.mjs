@@ -28,7 +28,7 @@ export const works = {
   },
   vgg: network('vgg', 'VGG-16 convolutions', 'images/s', [1]),
   mobilenet: network('mobilenet', 'MobileNetV2', 'images/s', [1]),
-  transformer: network('transformer', 'transformer encoder, 6 x 512, length 128', 'sequences/s', [1, 8]),
+  transformer: network('transformer', 'transformer encoder', 'sequences/s', [1, 8]),
   gemm256: gemm(256, 'constant'),
   'gemm256-inputs': gemm(256, 'input'),
   gemm1024: gemm(1024, 'constant'),
