@@ -188,6 +188,21 @@ describe('fit', () => {
     expect(parametersOf(model)).toEqual(seen[1]);
   });
 
+  test('validates every few epochs, and stops by those', async () => {
+    const seen: number[] = [];
+    const { epochs, stopped } = await fit(network(), points(64, 1), {
+      ...options,
+      epochs: 20,
+      validation: points(32, 2),
+      validateEvery: 3,
+      earlyStopping: { patience: 0, minDelta: 100 },
+      schedule: () => ({ step: (metric) => seen.push(metric), stateDict: () => null, loadStateDict: () => {} }),
+    });
+    expect(epochs.map(({ values }) => 'loss/validation' in values)).toEqual([false, false, true, false, false, true]);
+    expect(stopped).toBe('loss/validation was best in epoch 3, 3 epochs ago');
+    expect(seen).toEqual([2, 5].map((i) => epochs[i].values['loss/validation']));
+  });
+
   test('stops when it is told to', async () => {
     const told = await fit(network(), points(64, 1), { ...options, batchSize: 8, epochs: 9, callbacks: [{ onStep: ({ step, stop }) => step === 5 && stop('enough') }] });
     expect(told).toMatchObject({ stopped: 'enough', epochs: [] });

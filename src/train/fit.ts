@@ -157,7 +157,9 @@ export async function fit<D extends TrainData, M extends Metrics = Metrics>(mode
     }
     at.stopped = watching.see(at.epoch + 1, values, () => model.stateDict());
     at.isOver = at.stopped !== undefined;
-    if (scheduleEvery === 'epoch') schedule?.step(values[watching.monitor]);
+    // What goes by a metric has nothing to go by in an epoch without one.
+    const metric = values[watching.monitor];
+    if (scheduleEvery === 'epoch' && schedule && (metric !== undefined || schedule.step.length === 0)) schedule.step(metric);
     at.records.push({ epoch: at.epoch + 1, step: at.steps, values });
     const told = progress(() => values);
     at.epoch++;

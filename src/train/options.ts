@@ -25,7 +25,7 @@ export interface Extent {
 export interface EarlyStopping {
   /** A name of the history's values. Default: `loss/validation`, without validation `loss/train`. */
   readonly monitor?: string;
-  /** Epochs without improvement that are borne. Default: 5. */
+  /** Epochs (of those that are validated) without improvement that are borne. Default: 5. */
   readonly patience?: number;
   /** What is less than this better is no improvement. Default: 0. */
   readonly minDelta?: number;

@@ -42,7 +42,9 @@ export function watch(option: EarlyStopping | boolean | undefined, metrics: Metr
     see(epoch, values, state) {
       const value = values[monitor];
       if (value === undefined) {
-        if (stops) throw new TrainError('earlyStopping', { expected: `a monitor among ${Object.keys(values).join(', ')}`, got: monitor });
+        // Validation may come every few epochs.
+        const isValidated = Object.keys(values).some((name) => name.endsWith('/validation'));
+        if (stops && (isValidated || !validates || !monitor.endsWith('/validation'))) throw new TrainError('earlyStopping', { expected: `a monitor among ${Object.keys(values).join(', ')}`, got: monitor });
         return undefined;
       }
       if (isBetter(value)) {
@@ -52,7 +54,10 @@ export function watch(option: EarlyStopping | boolean | undefined, metrics: Metr
         return undefined;
       }
       waited++;
-      return stops && waited > patience ? `${monitor} was best in epoch ${best?.epoch ?? 'none'}, ${waited} epoch${waited === 1 ? '' : 's'} ago` : undefined;
+      if (!stops || waited <= patience) return undefined;
+      if (!best) return `${monitor} was never a number`;
+      const ago = epoch - best.epoch;
+      return `${monitor} was best in epoch ${best.epoch}, ${ago} epoch${ago === 1 ? '' : 's'} ago`;
     },
     get best() {
       return best;
