@@ -3,8 +3,7 @@ import { randomBytes } from 'node:crypto';
 import type { Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { resolve } from 'node:path';
-import { serve } from '@hono/node-server';
-import { makeApp } from './app.ts';
+import type { Hono } from 'hono';
 import { LabError } from './errors.ts';
 import { readPageFiles } from './page-files.ts';
 import { watchRuns } from './watch.ts';
@@ -49,6 +48,8 @@ export async function startLab({ folder = 'runs', port = 8888, host = '127.0.0.1
   const watcher = watchRuns(resolve(folder));
   const ending = new AbortController();
   try {
+    // Loaded where it serves: a training script, and other verbs of the command, import this file as well.
+    const { makeApp } = await import('./app.ts');
     const app = makeApp({ watcher, files, token, host, signal: ending.signal });
     const server = await listen(app.fetch, host, port);
     const at = (server.address() as AddressInfo).port;
@@ -75,11 +76,13 @@ export async function startLab({ folder = 'runs', port = 8888, host = '127.0.0.1
 const isLocal = (host: string): boolean => ['127.0.0.1', '::1', '0.0.0.0', '::', 'localhost'].includes(host);
 const linkHost = (host: string): string => (isLocal(host) ? 'localhost' : host.includes(':') ? `[${host}]` : host);
 
-const listen = (fetch: Parameters<typeof serve>[0]['fetch'], hostname: string, port: number): Promise<Server> =>
-  new Promise((resolve, reject) => {
+async function listen(fetch: Hono['fetch'], hostname: string, port: number): Promise<Server> {
+  const { serve } = await import('@hono/node-server');
+  return new Promise((resolve, reject) => {
     const server = serve({ fetch, hostname, port }, () => resolve(server)) as Server;
     server.once('error', (error: NodeJS.ErrnoException) => {
       const got = listenProblems[error.code ?? '']?.(hostname) ?? error.message;
       reject(new LabError(`port ${port}`, { expected: 'a free port', got, hint: error.code === 'EADDRINUSE' ? '--port chooses another, 0 any that is free' : undefined }));
     });
   });
+}
