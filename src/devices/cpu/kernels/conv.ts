@@ -89,8 +89,8 @@ const tilesOf = (lines: number, width: number, rows: number): Run[][] =>
     return runs;
   });
 
-/** Tiles of a unit of several lines are written out one by one; on wasm each is one term long. */
-const mostTiles = (isa: Isa): number => (isa.name === 'wasm' ? 10 : 4);
+/** Tiles of a unit of several lines are written out one by one. */
+const mostTiles = 4;
 
 /** Whether every operand walks from the end of a line into the next one without a gap. */
 function linesFollow(spec: ConvSpec): boolean {
@@ -116,7 +116,7 @@ export function tileConv(isa: Isa, spec: ConvSpec): ConvTiling {
     const rows = mostRows(isa, vectors);
     const cyclesOf = (lines: number) => evenParts(lines * width, rows).reduce((sum, [, count]) => sum + tileCycles(isa, count, vectors, terms), 0);
     for (let lines = 1; lines <= (flat ? 1 : Math.min(height, 8)); lines++) {
-      if (lines > 1 && Math.ceil((lines * width) / rows) > mostTiles(isa)) break;
+      if (lines > 1 && Math.ceil((lines * width) / rows) > mostTiles) break;
       const rest = height % lines;
       const cycles = Math.floor(height / lines) * cyclesOf(lines) + (rest > 0 ? cyclesOf(rest) : 0);
       const total = (cycles * vectorsInAll) / vectors;
