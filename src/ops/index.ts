@@ -33,6 +33,7 @@ export { type AutoPad, type Window, windowCounts, type WindowGeometry, windowGeo
 export { decodeHalf, encodeHalf } from './half.ts';
 export { broadcastShapes, broadcastStrides, constantInts, fromElements, normalizeAxis, numbersOf } from './helpers.ts';
 export { type MatMulGeometry, matMulGeometry } from './matmul.ts';
+export { epsilonOf } from './normalise.ts';
 export { transposePerm } from './movement.ts';
 export { pointwiseOps } from './pointwise.ts';
 export { averageGeometry } from './pool-backward.ts';

@@ -35,7 +35,7 @@ import {
 } from './helpers.ts';
 import * as t from './terms.ts';
 
-const epsilonOf = (attrs: Attrs): number => numberAttr(attrs, 'epsilon', 1e-5);
+export const epsilonOf = (attrs: Attrs): number => numberAttr(attrs, 'epsilon', 1e-5);
 
 /** x of at least this rank, and per-channel operands 1..n of shape [C]; all of one dtype. */
 function channelOperands(context: InferContext, names: readonly string[], minRank: number): TensorType {

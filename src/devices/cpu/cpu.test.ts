@@ -59,6 +59,25 @@ const reductions: Record<string, DeviceCase> = {
   },
   ArgMax: one('ArgMax', [random([4, 30, 5])], { axis: 1, keepdims: 0 }),
   Softmax: one('Softmax', [random([5, 8, 77])], { axis: -1 }),
+  'Softmax of rows shorter and longer than any vector': {
+    inputs: [random([70, 16]), random([3, 260])],
+    build: ([x, y]) => apply('Add', [apply('ReduceSum', [apply('Exp', [apply('Softmax', [x])])], { keepdims: 0 }), apply('Softmax', [y])]),
+  },
+  'Softmax of what is transposed, and far from 0': {
+    inputs: [random([40, 6, 9])],
+    build: ([x]) => apply('Softmax', [apply('Mul', [apply('Transpose', [x], { perm: [1, 2, 0] }), constant(fromNumbers('float32', [], [300]))])]),
+  },
+  LayerNormalization: one('LayerNormalization', [random([3, 7, 77]), random([77]), random([77])], { epsilon: 1e-3 }),
+  'LayerNormalization without bias, over many tasks': one('LayerNormalization', [random([300, 128]), random([128])]),
+  'LayerNormalization of an image, scale by place': one('LayerNormalization', [random([2, 24, 5, 20]), random([5, 20]), random([1, 20])]),
+  'LayerNormalization with its statistics': {
+    inputs: [random([5, 40]), random([40])],
+    build: ([x, scale]) => {
+      const { outputs } = apply('LayerNormalization', [x, scale]).node;
+      return apply('Add', [outputs[0], apply('Mul', [outputs[1], outputs[2]])]);
+    },
+  },
+  'LayerNormalization over two axes': one('LayerNormalization', [random([5, 8, 20]), random([8, 20])], { axis: 1 }),
   'Softmax along channels': one('Softmax', [random([2, 21, 5, 6])], { axis: 1 }),
 };
 

@@ -14,6 +14,7 @@ export { type IndexDType, placesKernel, type PlacesSpec } from './places.ts';
 export { canEmit, canVectorise, emittableOps } from './pointwise/index.ts';
 export { poolBackwardKernel, type PoolBackwardSpec } from './pool-backward.ts';
 export { reduceKernel, type ReduceSpec, type Reduction } from './reduce.ts';
+export { layerNormKernel, rowLengths, type RowsSpec, softmaxKernel } from './rows.ts';
 export { scanKernel, scanLines, type ScanSpec } from './scan.ts';
 export { takeKernel, type TakeSpec } from './take.ts';
 export { tileWinograd, winogradGeometry, winogradInput, winogradKernel, type WinogradSpec, type WinogradTiling, winogradWeights } from './winograd/index.ts';

@@ -1,7 +1,7 @@
 /**
  * reduce: results over kept axes, each an expression of a sum (mean, product, extremum) over reduced axes of an expression
  * of the operands. Reductions, pooling (the window's axes are reduced, its overlapping view is only strides), odd
- * convolutions (a product summed over the window) and the halves of softmax and normalisation are all this.
+ * convolutions (a product summed over the window) and the parts of normalisation are all this.
  *
  * Sums are blocked: at most 256 terms go into an accumulator before that goes into the next one, so the error grows with the
  * logarithm of the length (N. J. Higham, "The accuracy of floating point summation", SIAM J. Sci. Comput. 14, 1993).

@@ -36,6 +36,8 @@ export const anchorRules: Readonly<Record<string, AnchorRule>> = {
   AveragePoolBackward: { before: false, after: true },
   MaxPool: { before: false, after: false },
   MaxPoolBackward: { before: false, after: true },
+  Softmax: { before: false, after: false },
+  LayerNormalization: { before: false, after: false },
   ReduceSum: { before: true, after: true },
   ReduceMean: { before: true, after: true },
   ReduceMax: { before: true, after: true },

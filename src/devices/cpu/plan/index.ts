@@ -18,10 +18,11 @@ import { moveOps, padHalo, viewOps } from './lower/movement.ts';
 import { lowerPool, lowerPoolIndices, poolFill } from './lower/pool.ts';
 import { lowerPoolBackward } from './lower/pool-backward.ts';
 import { lowerReduce } from './lower/reduce.ts';
+import { lowerRows } from './lower/rows.ts';
 import { lowerAnyConv, winogradHalo, winogradTiling } from './lower/winograd.ts';
 import { Parts } from './parts.ts';
 import { type Halo, type PlannedStep, Planner, type Target } from './planner.ts';
-import { prepare, runs } from './prepare.ts';
+import { prepare, runs, secondsRead } from './prepare.ts';
 import { broadcastView, type View } from './view.ts';
 
 export { PlanError } from './errors.ts';
@@ -50,6 +51,8 @@ const anchored: Readonly<Record<string, (p: Planner, group: Group) => View>> = {
   AveragePool: lowerPool,
   MaxPoolBackward: lowerPoolBackward,
   AveragePoolBackward: lowerPoolBackward,
+  Softmax: lowerRows,
+  LayerNormalization: lowerRows,
   ReduceSum: lowerReduce,
   ReduceMean: lowerReduce,
   ReduceMax: lowerReduce,
@@ -94,11 +97,6 @@ const isUnfused = (node: Node): boolean => node.op in viewOps || node.op in move
 
 /** Results after the first: of these operators only. */
 const secondResults: Readonly<Record<string, (p: Planner, node: Node) => View>> = { MaxPool: lowerPoolIndices, ...channelSeconds };
-
-const secondsRead = (graph: Graph, order: readonly Node[]): Set<Node> => {
-  const read = [...order.flatMap(({ inputs }) => inputs), ...graph.outputs.map(({ value }) => value)];
-  return new Set(read.flatMap((value) => (value && value.index > 0 ? [value.node] : [])));
-};
 
 function refuseUnsupported(order: readonly Node[], seconds: ReadonlySet<Node>): void {
   const refused = order.filter((node) => !runs(node) || (seconds.has(node) && !(node.op in secondResults)));

@@ -1,5 +1,5 @@
 /** What a graph becomes before it is planned: only operators that this device runs, and nothing of it to no purpose. */
-import { apply, constant, fromNumbers, type Graph, type Node, sizeOf, type Value } from '../../../graph/index.ts';
+import { apply, constant, fromNumbers, type Graph, type Node, opOf, rewriteGraph, sizeOf, topologicalOrder, type Value } from '../../../graph/index.ts';
 import { convTransposeGeometry } from '../../../ops/index.ts';
 import {
   commonSubexpressions,
@@ -22,6 +22,7 @@ import { channelOps, hasChannelSums } from './lower/channel-sums.ts';
 import { convWeightsKind } from './lower/conv-weights.ts';
 import { hasPoolBackward } from './lower/pool-backward.ts';
 import { moveOps, viewOps } from './lower/movement.ts';
+import { hasRows, rowOps } from './lower/rows.ts';
 
 export const isNative = (op: string): boolean =>
   op in anchorRules || op in viewOps || op in moveOps || emittableOps.has(op) || op === 'Constant' || op === 'Input';
@@ -29,6 +30,7 @@ export const isNative = (op: string): boolean =>
 /** Whether the device runs a node: its operator, on its element types. Views and copies take any, arithmetic no half floats. */
 export function runs(node: Node): boolean {
   if (emittableOps.has(node.op)) return canEmit(node);
+  if (rowOps.includes(node.op)) return hasRows(node);
   if (node.op in channelOps) return hasChannelSums(node);
   if (node.op === 'MaxPoolBackward' || node.op === 'AveragePoolBackward') return hasPoolBackward(node);
   if (node.op === 'ConvBackwardWeights') return convWeightsKind(node) !== undefined;
@@ -41,6 +43,7 @@ export const prepare = (graph: Graph): Graph => runPasses(graph, passes);
 /** The second fold makes constants of what decompositions compute from constants; the passes after it look for those. */
 const passes: readonly Pass[] = [
   { name: 'fold', run: foldConstants },
+  { name: 'layerStatistics', run: layerStatistics },
   { name: 'decompose', run: (graph) => decompose(graph, runs, (node) => own[node.op]?.(node)) },
   { name: 'fold', run: foldConstants },
   { name: 'eliminate', run: eliminate },
@@ -52,6 +55,18 @@ const passes: readonly Pass[] = [
   { name: 'hardSwish', run: hardSwish },
   { name: 'mergeAffine', run: mergeAffine },
 ];
+
+/** Nodes whose further results somebody reads. */
+export const secondsRead = (graph: Graph, order = topologicalOrder(graph)): Set<Node> => {
+  const read = [...order.flatMap(({ inputs }) => inputs), ...graph.outputs.map(({ value }) => value)];
+  return new Set(read.flatMap((value) => (value && value.index > 0 ? [value.node] : [])));
+};
+
+/** Layer normalisations whose statistics somebody reads, as gradients do, are taken apart: their kernel keeps them to itself. */
+function layerStatistics(graph: Graph): Graph {
+  const seconds = secondsRead(graph);
+  return rewriteGraph(graph, (node) => (node.op === 'LayerNormalization' && seconds.has(node) ? opOf(node.op).decompose?.(node) : undefined));
+}
 
 const int64s = (values: readonly number[]): Value => constant(fromNumbers('int64', [values.length], values));
 
@@ -68,6 +83,7 @@ const own: Readonly<Record<string, Decompose>> = {
   },
   ConvTranspose: convTranspose,
   Softmax: (node) => {
+    if (hasRows(node)) return undefined;
     const x = node.inputs[0] as Value;
     const axis = int64s([(node.attrs.axis as number | undefined) ?? -1]);
     const shifted = apply('Sub', [x, apply('ReduceMax', [x, axis], { keepdims: 1 })]);
