@@ -31,6 +31,16 @@ const cases: Record<string, DeviceCase> = {
     build: ([x, y]) => apply('Mul', [apply('Conv', [x, weights(32, 32, 3, 3)], { pads: [1, 1, 1, 1] }), y]),
     tolerance: 2e-4,
   },
+  'weights that every run brings': {
+    inputs: [random([3, 32, 17, 16]), random([48, 32, 3, 3])],
+    build: ([x, w]) => apply('Conv', [x, w], { pads: [1, 1, 1, 1] }),
+    tolerance: 2e-4,
+  },
+  'backwards, masked': {
+    inputs: [random([3, 48, 14, 15]), random([48, 32, 3, 3]), random([3, 32, 16, 17])],
+    build: ([dy, w, y]) => apply('Mul', [apply('ConvTranspose', [dy, w]), apply('Relu', [y])]),
+    tolerance: 2e-4,
+  },
   'one after the other, into a concatenation': {
     inputs: [random([1, 48, 16, 15])],
     build: ([x]) => {

@@ -100,8 +100,38 @@ function convTranspose(node: Node): readonly Value[] | undefined {
     return [apply('Add', [sum, perChannel(bias, sum)], {}, node.name)];
   }
   if (isShuffle(node)) return shuffled(node);
+  if (isDense(node)) return [turnedRound(node)];
   return hasPhases(node) ? undefined : spreadOut(node);
 }
+
+/** The padding around x with which every result element sees the kernel whole; negative where x has to be cut. */
+function placing(node: Node): { before: readonly number[]; after: readonly number[] } {
+  const g = convTransposeGeometry(node);
+  const before = g.kernel.map((k, i) => (k - 1) * g.dilations[i] - g.padsBegin[i]);
+  const after = g.outSpatial.map((size, i) => size + (g.kernel[i] - 1) * g.dilations[i] - g.spatial[i] * g.strides[i] - before[i]);
+  return { before, after };
+}
+
+/** Of stride 1, x as it is. */
+function isDense(node: Node): boolean {
+  const g = convTransposeGeometry(node);
+  const { before, after } = placing(node);
+  return g.groups === 1 && g.strides.every((stride) => stride === 1) && [...before, ...after].every((pad) => pad >= 0);
+}
+
+/** A convolution by the kernel turned round, with input and output channels exchanged. */
+function turnedRound(node: Node): Value {
+  const g = convTransposeGeometry(node);
+  const [x, w] = node.inputs as readonly Value[];
+  const axes = g.kernel.map((_, i) => 2 + i);
+  const weights = reversed(apply('Transpose', [w], { perm: [1, 0, ...axes] }), axes);
+  const { before, after } = placing(node);
+  return apply('Conv', [x, weights], { pads: [...before, ...after], dilations: [...g.dilations], kernel_shape: [...g.kernel] }, node.name);
+}
+
+/** The elements along some axes from last to first. */
+const reversed = (value: Value, axes: readonly number[]): Value =>
+  apply('Slice', [value, int64s(axes.map(() => -1)), int64s(axes.map(() => -(2 ** 31))), int64s(axes), int64s(axes.map(() => -1))]);
 
 /** No two taps meet, and the channels that one pixel becomes fit one block. */
 function isShuffle(node: Node): boolean {
@@ -147,19 +177,12 @@ function spreadOut(node: Node): readonly Value[] {
     spread = apply('Reshape', [padded, int64s([g.n, g.inChannels, ...g.spatial.map((size, i) => size * g.strides[i])])]);
   }
   // Padding so that every result element sees the kernel whole; negative padding cuts.
-  const before = g.kernel.map((k, i) => (k - 1) * g.dilations[i] - g.padsBegin[i]);
-  const after = g.outSpatial.map((size, i) => size + (g.kernel[i] - 1) * g.dilations[i] - g.spatial[i] * g.strides[i] - before[i]);
+  const { before, after } = placing(node);
   const placed = apply('Pad', [spread, int64s([0, 0, ...before, 0, 0, ...after])]);
   const grouped = apply('Reshape', [w, int64s([g.groups, inGroup, outGroup, ...g.kernel])]);
   const axes = g.kernel.map((_, i) => 3 + i);
   const exchanged = apply('Transpose', [grouped], { perm: [0, 2, 1, ...axes] });
-  const flipped = apply('Slice', [
-    exchanged,
-    int64s(axes.map(() => -1)),
-    int64s(axes.map(() => -(2 ** 31))),
-    int64s(axes),
-    int64s(axes.map(() => -1)),
-  ]);
+  const flipped = reversed(exchanged, axes);
   const weights = apply('Reshape', [flipped, int64s([g.outChannels, inGroup, ...g.kernel])]);
   const attrs = { group: g.groups, dilations: [...g.dilations], kernel_shape: [...g.kernel] };
   return [apply('Conv', [placed, weights], attrs, node.name)];

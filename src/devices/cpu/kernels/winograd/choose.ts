@@ -20,10 +20,11 @@ const leastTasks = 8;
 /** How much better than direct it has to look: the counts are that exact. */
 const margin = 0.9;
 
-export function tileWinograd(isa: Isa, shape: WinogradShape): WinogradTiling | undefined {
+/** `packed`: whether weights are transformed when the program is loaded, and not in every run. */
+export function tileWinograd(isa: Isa, shape: WinogradShape, packed = true): WinogradTiling | undefined {
   let best: { tiling: WinogradTiling; cycles: number } | undefined;
   for (const tiling of candidates(isa, shape)) {
-    const cycles = winogradCycles(isa, shape, tiling);
+    const cycles = winogradCycles(isa, shape, tiling) + (packed || tiling.weightsHere ? 0 : weightsCycles(isa, shape));
     if (!best || cycles < best.cycles) best = { tiling, cycles };
   }
   return best && best.cycles < margin * directCycles(isa, shape) ? best.tiling : undefined;
@@ -82,6 +83,10 @@ export function winogradCycles(isa: Isa, shape: WinogradShape, tiling: WinogradT
 
 /** One transform of a tile of 16 channels: a little arithmetic, and 144 loads and stores of vectors. */
 const vectorCycles = (isa: Isa): number => (120 + 3.5 * isa.vectorBytes) * (64 / isa.vectorBytes);
+
+/** All weights transformed once, and written. */
+const weightsCycles = (isa: Isa, { inChannels, channels }: WinogradShape): number =>
+  ((inChannels * channels) / lanesOf(isa, 'f32')) * (weightCycles(isa) + ((9 + products) * isa.vectorBytes) / weightRate);
 
 /** Of a vector of weights: 108 loads and stores. */
 const weightCycles = (isa: Isa): number => 120 + 1.6 * isa.vectorBytes;

@@ -26,9 +26,8 @@ export function winogradTiling({ isa, precision }: Target, node: Node): Winograd
     [g.kernel, g.strides, g.dilations].every((sizes, i) => sizes.every((size) => size === [3, 1, 1][i])) &&
     g.inChannels % blockChannels === 0 &&
     g.outChannels % blockChannels === 0 &&
-    sizeOf(g.outSpatial) * g.n > 0 &&
-    isConstant(w);
-  return fits ? tileWinograd(isa, shapeOf(g)) : undefined;
+    sizeOf(g.outSpatial) * g.n > 0;
+  return fits ? tileWinograd(isa, shapeOf(g), isConstant(w)) : undefined;
 }
 
 const shapeOf = (g: ConvGeometry) => ({ batch: g.n, inChannels: g.inChannels, channels: g.outChannels, out: { height: g.outSpatial[0], width: g.outSpatial[1] } });
