@@ -72,4 +72,4 @@ test('killed twenty times, a training ends with the parameters of one that was n
   const files = readdirSync(place);
   expect(files).toHaveLength(2);
   for (const file of files) expect(decodeCheckpoint(readFileSync(join(place, file))).step).toBeGreaterThan(furthest);
-});
+}, 240_000);
