@@ -112,7 +112,9 @@ export async function fit<D extends TrainData, M extends Metrics = Metrics>(mode
       at.steps++;
       entries?.after(at.steps, at.epoch + (batches.length ? at.batch / batches.length : 0), rate());
       if (scheduleEvery === 'step') schedule?.step(at.totals.loss / at.totals.items);
-      await tell('onStep', progress(() => at.totals.values('train')));
+      // Whoever keeps it, to draw later, keeps this epoch's.
+      const { totals } = at;
+      await tell('onStep', progress(() => totals.values('train')));
       if (signal?.aborted) at.stopped ??= 'it was told to';
       if (at.stopped !== undefined || isDue()) await save();
       await breathe();
