@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { expect, test, vi } from 'vitest';
+import { examples } from '../src/examples/index.ts';
 import { whet } from './support/whet.ts';
 
 const root = join(dirname(fileURLToPath(import.meta.url)), '..');
@@ -77,6 +78,15 @@ test('every verb is in its table', async () => {
   const verbs = [...stdout.matchAll(/^ {2}(\w+) .*$/gm)].map(([, verb]) => verb).filter((verb) => verb !== 'help' && !verb.startsWith('WHET'));
   expect(verbs).toEqual(expect.arrayContaining(['start', 'classify', 'bench', 'convert', 'zoo', 'doctor']));
   for (const verb of verbs) expect(readme).toContain(`| \`whet ${verb}`);
+});
+
+test('every example that trains is in its table, with configurations that there are', () => {
+  const commands = [...readme.matchAll(/`whet train (\w+)([^`]*)`/g)];
+  expect(new Set(commands.map(([, name]) => name).filter((name) => name !== 'EXAMPLE'))).toEqual(new Set(Object.keys(examples)));
+  for (const [name, { configs }] of Object.entries(examples)) {
+    const row = readme.split('\n').find((line) => line.startsWith(`| \`whet train ${name}`))!;
+    for (const [, config] of row.matchAll(/--config (\w+)/g)) expect(Object.keys(configs)).toContain(config);
+  }
 });
 
 test('every environment variable that the product reads is in its table', () => {

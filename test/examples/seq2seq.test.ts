@@ -58,7 +58,7 @@ test('digits that change places leave a pair a pair, anew each epoch, and never 
   expect(await Promise.all(pairs.map((_, i) => careful.get(i, 0)))).toEqual([...pairs.slice(0, 20), ...first.slice(20)]);
 });
 
-const tiny: Config = { ...configs.tuned, hidden: 16, batch: 20, epochs: 30, lr: 0.02 };
+const tiny: Config = { ...configs.tuned, hidden: 16, embedding: 8, batch: 20, epochs: 30, lr: 0.02 };
 const pairs = makePairs(50, 5);
 const data = { train: pairs.slice(0, 40), valid: pairs.slice(40) };
 async function learn(config: Config, threads: number, seed = 1) {
@@ -84,7 +84,7 @@ test('a small model learns, the same for a seed and for any number of threads', 
 });
 
 test('the reference trains as well: layers, dropout, a rate that stays', async () => {
-  const { losses } = await learn({ ...configs.reference, layers: 2, hidden: 8, batch: 20, epochs: 2 }, 1);
+  const { losses } = await learn({ ...configs.reference, layers: 2, hidden: 8, embedding: 8, batch: 20, epochs: 2 }, 1);
   expect(losses).toHaveLength(2);
   expect(losses.every(Number.isFinite)).toBe(true);
 });
@@ -100,7 +100,7 @@ test('samples say how many digits are right', () => {
 
 test('configurations differ from the reference as their names say', () => {
   const { reference, tuned } = configs;
-  expect(reference).toMatchObject({ layers: 4, hidden: 256, dropout: 0.8, train: 14_000, valid: 2_800, epochs: 2_000, oneCycle: false, relabel: false });
+  expect(reference).toMatchObject({ layers: 4, hidden: 256, embedding: 256, dropout: 0.8, train: 14_000, valid: 2_800, epochs: 2_000, oneCycle: false, relabel: false });
   expect(configs['one-layer']).toMatchObject({ layers: 1, dropout: 0, hidden: 256 });
   expect(configs['no-dropout']).toMatchObject({ layers: 4, dropout: 0 });
   expect(configs['few-pairs']).toMatchObject({ layers: 4, dropout: 0.8, train: 2_800 });

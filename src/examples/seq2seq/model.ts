@@ -1,6 +1,7 @@
 /** A GRU that reads a sequence, and a GRU that begins with the first one's last state and writes one. */
 import { Embedding, GRU, Linear, LogSoftmax, Module } from 'whetstone/nn';
 import { cat, full, stack, type Tensor } from 'whetstone/tensor';
+import type { Config } from './configs.ts';
 
 const digits = 10;
 /** What the decoder is given before its first digit. */
@@ -15,12 +16,12 @@ export class Seq2Seq extends Module {
   readonly out: Linear;
   readonly logSoftmax = new LogSoftmax(-1);
 
-  constructor({ layers, hidden, dropout }: { readonly layers: number; readonly hidden: number; readonly dropout: number }) {
+  constructor({ layers, hidden, embedding, dropout }: Pick<Config, 'layers' | 'hidden' | 'embedding' | 'dropout'>) {
     super();
     const options = { numLayers: layers, dropout, batchFirst: true };
-    this.embedding = new Embedding(digits + 1, hidden);
-    this.encoder = new GRU(hidden, hidden, options);
-    this.decoder = new GRU(hidden, hidden, options);
+    this.embedding = new Embedding(digits + 1, embedding);
+    this.encoder = new GRU(embedding, hidden, options);
+    this.decoder = new GRU(embedding, hidden, options);
     this.out = new Linear(hidden, digits);
   }
 
