@@ -26,6 +26,8 @@ export interface Tile {
   readonly vectors: number;
   /** The weights are more than the first-level cache holds, and are read once a tile: fetched ahead. */
   readonly streams?: boolean;
+  /** What will be read after this, fetched into the second-level cache meanwhile: a whole number of bytes a term. `at` is moved. */
+  readonly next?: { readonly at: Int; readonly bytes: number };
 }
 
 /**
@@ -107,6 +109,10 @@ function emitTerms(b: KernelBuilder, tile: Tile, strideBytes: number, rows: Int,
   const fenced = looped && b.isa.name === 'wasm' && !b.isa.pairs;
   const { elem, rowBytes, vectors } = tile;
   const vectorBytes = b.isa.vectorBytes;
+  if (tile.next) {
+    for (let offset = 0; offset < count * tile.next.bytes; offset += 64) b.prefetch(b.at(tile.next.at, offset), 2);
+    b.advance(tile.next.at, count * tile.next.bytes);
+  }
   for (let k = 0; k < count; k++) {
     const at = (v: number) => (k * vectors + v) * vectorBytes;
     if (tile.streams) for (let v = 0; v < vectors; v++) b.prefetch(b.at(weights, at(v) + prefetchBytes), 1);

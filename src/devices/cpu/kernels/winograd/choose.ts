@@ -13,8 +13,11 @@ const cacheBytes = 1024 * 1024;
 /** Bytes a cycle from beyond that cache: of what is there again and again, and of weights, which are read once a run. */
 const cachedRate = 16;
 const weightRate = 5;
+/** From that cache, and what the first-level one keeps of a panel. */
+const nearRate = 12;
+const nearBytes = 24 * 1024;
 /** Most bytes of a layer's weights once they are transformed, four times what they were: memory is worth something, too. */
-const mostConstantBytes = 12 * 2 ** 20;
+const mostConstantBytes = 4 * 2 ** 20;
 /** Tasks that a step should have at least. */
 const leastTasks = 8;
 /** How much better than direct it has to look: the counts are that exact. */
@@ -63,18 +66,19 @@ export function winogradCycles(isa: Isa, shape: WinogradShape, tiling: WinogradT
 
   // The first register tile of a block waits for its weights; where they do not stay in the cache, that of every block does.
   const held = (fused ? uBytes : g.u.group) + g.v.block + g.m.block;
-  const perTerm = Math.max((rows * vectors) / 2, (rows + vectors) / 2, 4) + 1;
-  const waiting = (rate: number) => Math.max(perTerm, (vectors * isa.vectorBytes) / rate);
+  const arithmetic = Math.max((rows * vectors) / 2, (rows + vectors) / 2, 4) + 1;
+  const waiting = (rate: number) => Math.max(arithmetic, (vectors * isa.vectorBytes) / rate);
+  const perTerm = shape.inChannels * vectors * isa.vectorBytes > nearBytes ? waiting(nearRate) : arithmetic;
   const others = g.tiles / rows - 1;
   const first = weightsHere ? perTerm : waiting(weightRate);
-  const again = held > cacheBytes ? waiting(cachedRate) : perTerm;
+  const again = held > cacheBytes ? Math.max(perTerm, waiting(cachedRate)) : perTerm;
   const store = 2 * rows * vectors;
   const panels = products * g.groups * g.panels;
   const multiplying = panels * (shape.inChannels * (first + (g.blocks - 1) * again + g.blocks * others * perTerm) + g.blocks * (others + 1) * store);
 
   const transforms = g.strips * g.tilesWide * (g.inBlocks + outBlocks) * vectorCycles(isa);
   const vectorsHere = weightsHere ? (g.chunks * shape.inChannels * shape.channels) / lanesOf(isa, 'f32') : 0;
-  const here = vectorsHere * (weightCycles(isa) + (9 * isa.vectorBytes) / weightRate);
+  const here = vectorsHere * weightCycles(isa);
   const inputs = fused ? 0 : ((vBytes > cacheBytes ? 1 + g.groups : 1) * vBytes) / cachedRate;
   const tasks = g.chunks * (fused ? 1 : g.groups);
   const idle = (Math.ceil(tasks / 2) * 2) / tasks + (tasks < leastTasks ? 0.05 * (leastTasks - tasks) : 0);

@@ -137,13 +137,19 @@ export function winogradKernel(isa: Isa, spec: WinogradSpec, tiling: WinogradTil
   const m = () => b.integer('iadd', half, g.half);
   const own = () => b.integer('iadd', half, g.half + g.m.block);
   if (tiling.weightsHere) emitWeights(b, g, { from: b.offset(b.loadPointer(b.at(args, 8)), group, packedBytes(g)), to: own(), half });
+  // What the next group will read, in even portions beside the products of this one.
+  const portion = Math.floor(packedBytes(g) / chunks);
+  const terms = products * g.panels * (g.tiles / tiling.rows) * spec.inChannels * chunk;
+  const fetches = tiling.weightsHere && groups > 1 && isa.name !== 'wasm';
+  const next = fetches ? { at: b.offset(b.loadPointer(b.at(args, 8)), task, portion), bytes: Math.ceil(portion / terms) } : undefined;
+  if (next) b.advance(next.at, packedBytes(g));
   b.loop(rounds, () => {
     if (tiling.fused) emitInputs(b, spec, g, tiling, { from: b.loadPointer(b.at(args, 0)), to: own(), half, block, rounds: g.inBlocks });
     b.loop(tiling.fused ? g.groups : 1, (i) => {
       const part = tiling.fused ? i : group;
       const v = tiling.fused ? own() : b.offset(b.loadPointer(b.at(args, 0)), block, g.v.block);
       const u = tiling.weightsHere ? own() : b.offset(b.loadPointer(b.at(args, 8)), part, g.u.group);
-      emitProducts(b, g, tiling, { v, u, m: m(), rounds: rowTiles(b, g, tiling, block) });
+      emitProducts(b, g, tiling, { v, u, m: m(), rounds: rowTiles(b, g, tiling, block), next });
       emitOutputs(b, spec, g, tiling, { args, m: m(), half, block, group: part });
     });
     b.integer('iadd', block, 1, block);
@@ -159,11 +165,11 @@ function rowTiles(b: KernelBuilder, g: WinogradGeometry, tiling: WinogradTiling,
 }
 
 /** M = V x U, 36 times. What rows of the last register tile hold beyond the block's tiles is nothing, and nobody reads what comes of it. */
-function emitProducts(b: KernelBuilder, g: WinogradGeometry, { rows, vectors }: WinogradTiling, { v, u, m, rounds }: { v: Int; u: Int; m: Int; rounds: Int | number }): void {
+function emitProducts(b: KernelBuilder, g: WinogradGeometry, { rows, vectors }: WinogradTiling, { v, u, m, rounds, next }: { v: Int; u: Int; m: Int; rounds: Int | number; next: Tile['next'] }): void {
   const vector = b.isa.vectorBytes;
   const tileBytes = blockChannels * 4;
   const panelBytes = g.panelWidth * 4;
-  const tile: Tile = { elem: 'f32', vectors, streams: true, rowBytes: Array.from({ length: rows }, (_, r) => r * tileBytes) };
+  const tile: Tile = { elem: 'f32', vectors, streams: true, next, rowBytes: Array.from({ length: rows }, (_, r) => r * tileBytes) };
   const axes = [
     { extent: g.inBlocks, strideBytes: g.tiles * tileBytes },
     { extent: blockChannels, strideBytes: 4 },
