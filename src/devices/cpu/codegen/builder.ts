@@ -16,7 +16,8 @@ export class KernelBuilder {
   readonly name: string;
   readonly body: Inst[] = [];
   private readonly params: Int[] = [];
-  private readonly splats = new Map<string, Vec>();
+  /** By element, then by value. */
+  private readonly splats: Record<Elem, Map<number | bigint | '-0', Vec>> = { f32: new Map(), f64: new Map(), i32: new Map(), i64: new Map() };
   private registers = 0;
 
   constructor(name: string, isa: Isa) {
@@ -47,9 +48,10 @@ export class KernelBuilder {
   }
   /** The vector constant `value` in every lane. */
   splat(elem: Elem, value: number | bigint): Vec {
-    const key = `${elem}:${Object.is(value, -0) ? '-0' : value}`;
-    let vec = this.splats.get(key);
-    if (!vec) this.splats.set(key, (vec = { id: this.registers++, cls: 'vec', splat: { elem, value } }));
+    const key = Object.is(value, -0) ? '-0' : value;
+    const known = this.splats[elem];
+    let vec = known.get(key);
+    if (!vec) known.set(key, (vec = { id: this.registers++, cls: 'vec', splat: { elem, value } }));
     return vec;
   }
   /** A register of its own holding `value`; may be written again (`into`), unlike a splat. */

@@ -22,9 +22,18 @@ export interface Double {
   readonly lower: Vec;
 }
 
-export type Floats = ReturnType<typeof floats>;
+export type Floats = ReturnType<typeof makeFloats>;
 
-export function floats(b: KernelBuilder, elem: FloatElem) {
+const known = new WeakMap<KernelBuilder, Partial<Record<FloatElem, Floats>>>();
+
+/** The same for the same builder: it is asked for at every instruction. */
+export function floats(b: KernelBuilder, elem: FloatElem): Floats {
+  let ofBuilder = known.get(b);
+  if (!ofBuilder) known.set(b, (ofBuilder = {}));
+  return (ofBuilder[elem] ??= makeFloats(b, elem));
+}
+
+function makeFloats(b: KernelBuilder, elem: FloatElem) {
   const format = formats[elem];
   const v = (x: Operand): Vec => (typeof x === 'number' ? b.splat(elem, x) : x);
   const bits = (x: bigint): Vec => b.splat(format.int, x);
