@@ -3,6 +3,7 @@ import { useEffect, useState } from 'preact/hooks';
 import { isDark } from './colours.ts';
 import { Compare } from './compare.tsx';
 import { Curves } from './curves.tsx';
+import { useFetched } from './fetched.ts';
 import { Histograms } from './histograms.tsx';
 import { type Connection, connection } from './live.ts';
 import { Samples } from './samples.tsx';
@@ -88,11 +89,12 @@ function Status() {
 
 function Empty() {
   const any = useStore(runs).length > 0;
+  const folder = useFetched<{ readonly folder: string }>([{ path: 'api/runs', count: 0 }]).get('api/runs')?.folder;
   if (any) return <div class="empty"><h2>No run is ticked</h2><p>Tick runs in the list to see them here, several to compare them.</p></div>;
   return (
     <div class="empty">
       <h2>No runs yet</h2>
-      <p>Two lines in any training script make one. It shows here as soon as it begins.</p>
+      <p>Two lines in any training script make one. It shows here as soon as it begins{folder && <>, in <code>{folder}</code></>}.</p>
       <pre>{`import { openRun } from 'whetstone/lab';
 
 const run = openRun('mnist', { config: { lr: 0.001 } });

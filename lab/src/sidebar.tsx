@@ -25,7 +25,7 @@ export function Sidebar({ onDone }: { onDone(): void }) {
     <aside id="runs" aria-label="Runs" onKeyDown={(event) => event.key === 'Escape' && onDone()}>
       <div class="search">
         <input type="search" placeholder={`Search ${all.length} ${all.length === 1 ? 'run' : 'runs'}`} aria-label="Search runs" value={search} onInput={(event) => setSearch(event.currentTarget.value)} />
-        <label class="all">
+        <label class="all" hidden={all.length === 0}>
           <input
             type="checkbox"
             aria-label="All runs found"
