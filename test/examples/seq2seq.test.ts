@@ -1,4 +1,5 @@
 /** The sequence-to-sequence example: its data are what they should be, come back from disk, and a small model learns from them. */
+import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import fc from 'fast-check';
 import { afterAll, beforeAll, expect, test } from 'vitest';
@@ -41,6 +42,8 @@ test('CSV files come back as they were written', async () => {
   const paths = await writeFiles(join(folder.path, 'csv'), { train: 30, valid: 7 }, 3);
   const pairs = makePairs(37, 3);
   expect([await readPairs(paths.train), await readPairs(paths.valid)]).toEqual([pairs.slice(0, 30), pairs.slice(30)]);
+  await writeFile(paths.valid, (await readFile(paths.valid, 'utf8')).replace(/\d\n$/, '10\n'));
+  await expect(readPairs(paths.valid)).rejects.toThrow(/valid\.csv: expected digits from 0 to 9, got 10/);
 });
 
 test('digits that change places leave a pair a pair, anew each epoch, and never make one that is validated on', async () => {

@@ -1,7 +1,7 @@
 /** The task's data: digits 1-9 around one run of zeros, and the same with that run moved right by its own length; as CSV on disk. */
 import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { csvTensor, type Dataset, mapDataset, type Random, randomNumbers, shuffledIndices } from 'whetstone/data';
+import { csvTensor, DataError, type Dataset, mapDataset, type Random, randomNumbers, shuffledIndices } from 'whetstone/data';
 import { readCsv } from 'whetstone/data/node';
 import { fromTypedArray, type Tensor } from 'whetstone/tensor';
 
@@ -45,17 +45,21 @@ const [inputNames, targetNames] = [namesOf('x'), namesOf('y')];
 const toCsv = (pairs: readonly Pair[]): string =>
   [[...inputNames, ...targetNames], ...pairs.map(({ input, target }) => [...input, ...target])].map((row) => `${row.join(',')}\n`).join('');
 
-/** @throws DataError where the file is missing or not such a table */
+/** @throws DataError where the file is missing or not such a table of digits */
 export async function readPairs(path: string): Promise<Pair[]> {
   const table = await readCsv(path);
   const [inputs, targets] = [inputNames, targetNames].map((names) => csvTensor(table, names).tolist() as number[][]);
+  const wrong = [...inputs, ...targets].flat().find((digit) => !(Number.isInteger(digit) && digit >= 0 && digit <= 9));
+  if (wrong !== undefined) throw new DataError(path, { expected: 'digits from 0 to 9', got: `${wrong}` });
   return inputs.map((input, i) => ({ input, target: targets[i] }));
 }
+
+export const filesIn = (folder: string): { train: string; valid: string } => ({ train: join(folder, 'train.csv'), valid: join(folder, 'valid.csv') });
 
 /** Writes train.csv and valid.csv, without an input in common, into the folder; gives their paths. */
 export async function writeFiles(folder: string, counts: { readonly train: number; readonly valid: number }, seed: number): Promise<{ train: string; valid: string }> {
   const pairs = makePairs(counts.train + counts.valid, seed);
-  const paths = { train: join(folder, 'train.csv'), valid: join(folder, 'valid.csv') };
+  const paths = filesIn(folder);
   await mkdir(folder, { recursive: true });
   await writeFile(paths.train, toCsv(pairs.slice(0, counts.train)));
   await writeFile(paths.valid, toCsv(pairs.slice(counts.train)));

@@ -1,6 +1,4 @@
 /** The sequence-to-sequence experiment: a network learns to move a run of zeros right by its own length. */
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import { DataLoader, listDataset } from 'whetstone/data';
 import { NLLLoss } from 'whetstone/nn';
 import { Adam, OneCycleLR } from 'whetstone/optim';
@@ -8,7 +6,7 @@ import { manualSeed, noGrad, type Tensor } from 'whetstone/tensor';
 import { accuracy, fit, sequenceAccuracy } from 'whetstone/train';
 import { type Example, percent, type Setting, type Watch } from '../example.ts';
 import { type Config, configs } from './configs.ts';
-import { collatePairs, type Pair, readPairs, relabelled, writeFiles } from './data.ts';
+import { collatePairs, filesIn, type Pair, readPairs, relabelled, writeFiles } from './data.ts';
 import { Seq2Seq } from './model.ts';
 
 /** What the model was asked, and what it said. */
@@ -34,7 +32,7 @@ export async function trainSeq2Seq(config: Config, data: { readonly train: reado
   const nll = new NLLLoss();
   const pairs = listDataset(data.train);
   // Batches that are not full are left out: another size is another program.
-  const train = new DataLoader(config.relabel ? relabelled(pairs, data.valid, seed) : pairs, { batchSize: config.batch, shuffle: true, seed, dropLast: true, collate: collatePairs });
+  const train = new DataLoader(config.relabel ? relabelled(pairs, data.valid, seed) : pairs, { batchSize: config.batch, shuffle: true, seed, dropLast: data.train.length >= config.batch, collate: collatePairs });
   const valid = new DataLoader(data.valid, { batchSize: 400, collate: collatePairs });
 
   const answered = (): Sample[] => {
@@ -80,13 +78,13 @@ export const sampleLines = (sample: Sample): string[] => [`Call ${sample.call}`,
 export const seq2seq: Example = {
   summary: 'two GRUs learn to move a run of zeros right by its own length',
   configs,
-  async train({ config: name, epochs, seed, data, watch, print }: Setting) {
+  async train({ config: name, epochs, seed, data, out, watch, print }: Setting) {
     const config: Config = configs[name as keyof typeof configs];
-    const folder = data ?? join(tmpdir(), `whet-seq2seq-${config.train}-${config.valid}-${seed}`);
-    const files = await writeFiles(folder, config, seed);
-    const outcome = await trainSeq2Seq(config, { train: await readPairs(files.train), valid: await readPairs(files.valid) }, { epochs, seed, watch: watch() });
+    const files = data === undefined ? await writeFiles(out, config, seed) : filesIn(data);
+    const [train, valid] = [await readPairs(files.train), await readPairs(files.valid)];
+    const outcome = await trainSeq2Seq(config, { train, valid }, { epochs, seed, watch: watch() });
     for (const sample of outcome.samples) for (const line of [...sampleLines(sample), '']) print(line);
-    print(`of ${config.valid} pairs never seen: digits right ${(100 * outcome.digits).toFixed(2)} %, whole sequences right ${(100 * outcome.sequences).toFixed(2)} %`);
+    print(`of ${valid.length} pairs never seen: digits right ${(100 * outcome.digits).toFixed(2)} %, whole sequences right ${(100 * outcome.sequences).toFixed(2)} %`);
     return { ...outcome, files };
   },
 };
