@@ -119,4 +119,6 @@ layer('ZeroPad2d', (1, 2, 0, 1), inputs=[randn(1, 2, 3, 2)])
 layer('ReflectionPad2d', (1, 2, 2, 1), inputs=[randn(1, 2, 3, 4)])
 layer('ReplicationPad2d', (1, 2, 0, 1), inputs=[randn(1, 2, 3, 2)])
 layer('CosineSimilarity', 1, inputs=[randn(3, 4), randn(3, 4)])
+# At the end, so that those before it draw what they drew before.
+layer('BatchNorm3d', 3, inputs=[randn(2, 3, 2, 3, 2)])
 file.write()

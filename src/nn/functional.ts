@@ -4,8 +4,8 @@ import { ModuleError } from './errors.ts';
 
 export {
   adaptiveAvgPool, avgPool, batchNorm, celu, conv1d, conv2d, conv3d, convTranspose1d, convTranspose2d, convTranspose3d, dropout, elu, embedding, gelu,
-  groupNorm, hardsigmoid, hardswish, hardtanh, instanceNorm, l1Loss, layerNorm, leakyRelu, linear, logSoftmax, logsigmoid, maxPool, mish, mseLoss, nllLoss,
-  oneHot, pad, prelu, relu, relu6, selu, sigmoid, silu, softmax, softplus, softsign, tanh,
+  groupNorm, hardsigmoid, hardswish, hardtanh, instanceNorm, interpolate, l1Loss, layerNorm, leakyRelu, linear, logSoftmax, logsigmoid, maxPool, mish, mseLoss, nllLoss,
+  oneHot, pad, pixelShuffle, pixelUnshuffle, prelu, relu, relu6, selu, sigmoid, silu, softmax, softplus, softsign, tanh,
 } from '../tensor/index.ts';
 export type { Reduction } from '../tensor/index.ts';
 export { ctcLoss, type CtcOptions } from './ctc.ts';

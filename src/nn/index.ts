@@ -13,4 +13,5 @@ export * from './module.ts';
 export * from './normalization.ts';
 export * from './pooling.ts';
 export * from './recurrent.ts';
+export * from './resampling.ts';
 export * from './shape.ts';

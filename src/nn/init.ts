@@ -3,7 +3,7 @@
  * Lazy as everything: nothing is drawn for a parameter that is loaded before it is used.
  */
 import { sizeOf } from '../graph/index.ts';
-import { type Generator, noGrad, rand, randn, type Tensor } from '../tensor/index.ts';
+import { fromTypedArray, type Generator, noGrad, rand, randn, type Tensor } from '../tensor/index.ts';
 import { ModuleError } from './errors.ts';
 
 export interface InitOptions {
@@ -60,3 +60,37 @@ export const xavierNormal_ = <T extends Tensor>(tensor: T, gain = 1, options: In
 export const kaimingUniform_ = <T extends Tensor>(tensor: T, options: KaimingOptions = {}): T => spread(tensor, kaimingStd(tensor, options), options);
 /** He et al. (2015) */
 export const kaimingNormal_ = <T extends Tensor>(tensor: T, options: KaimingOptions = {}): T => normal_(tensor, 0, kaimingStd(tensor, options), options);
+
+/**
+ * Rows that are orthonormal (columns, where there are more rows than columns; dimensions after the first count as one), times
+ * `gain`; uniformly distributed (Saxe, McClelland and Ganguli, 2013). Drawn at once, unlike the others.
+ */
+export function orthogonal_<T extends Tensor>(tensor: T, gain = 1, { generator }: InitOptions = {}): T {
+  if (tensor.ndim < 2) throw new ModuleError('orthogonal_', { expected: 'a weight of at least two dimensions', got: `[${tensor.shape.join(',')}]` });
+  const rows = tensor.shape[0];
+  const columns = tensor.numel / rows;
+  const [count, length] = rows < columns ? [rows, columns] : [columns, rows];
+  const vectors = randn([count, length], { dtype: 'float64', generator }).toArray() as Float64Array;
+  orthonormalise(vectors, count, length);
+  const matrix = fromTypedArray(vectors, [count, length]);
+  return fill(tensor, () => (rows < columns ? matrix : matrix.transpose(0, 1)).reshape([...tensor.shape]).mul(gain));
+}
+
+/** Gram-Schmidt, each vector twice, which is enough (Giraud, Langou and Rozloznik, 2005). */
+function orthonormalise(vectors: Float64Array, count: number, length: number): void {
+  const dot = (a: number, b: number): number => {
+    let sum = 0;
+    for (let i = 0; i < length; i++) sum += vectors[a * length + i] * vectors[b * length + i];
+    return sum;
+  };
+  for (let v = 0; v < count; v++) {
+    for (let round = 0; round < 2; round++) {
+      for (let other = 0; other < v; other++) {
+        const along = dot(v, other);
+        for (let i = 0; i < length; i++) vectors[v * length + i] -= along * vectors[other * length + i];
+      }
+    }
+    const size = Math.sqrt(dot(v, v));
+    for (let i = 0; i < length; i++) vectors[v * length + i] /= size;
+  }
+}

@@ -2,7 +2,7 @@
 import { describe, expect, test } from 'vitest';
 import { readSafetensors, writeSafetensors } from '../formats/index.ts';
 import { toNumbers } from '../graph/index.ts';
-import { compile, fromTypedArray, full, manualSeed, noGrad, programCounts, randn, realize, tensor, type Tensor, zeros } from '../tensor/index.ts';
+import { compile, eye, fromTypedArray, full, manualSeed, noGrad, programCounts, randn, realize, tensor, type Tensor, zeros } from '../tensor/index.ts';
 import * as nn from './index.ts';
 
 class Net extends nn.Module {
@@ -221,6 +221,12 @@ describe('first values', () => {
     expect(spread(nn.init.xavierUniform_(weight)).max).toBeCloseTo(Math.sqrt(6 / (fanIn + fanOut)), 3);
     expect(elements(nn.init.ones_(new nn.Parameter(zeros([2]))))).toEqual([1, 1]);
     expect(weight.requiresGrad && weight.isLeaf).toBe(true);
+    for (const shape of [[5, 3, 4], [12, 12], [20, 7]]) {
+      const rows = nn.init.orthogonal_(new nn.Parameter(zeros(shape)), 2).reshape([shape[0], -1]);
+      const product = shape[0] < rows.shape[1] ? rows.matmul(rows.transpose(0, 1)) : rows.transpose(0, 1).matmul(rows);
+      expect(Math.max(...elements(product.sub(eye(product.shape[0]).mul(4)).abs()))).toBeLessThan(1e-5);
+    }
+    expect(() => nn.init.orthogonal_(new nn.Parameter(zeros([2])))).toThrow('expected a weight of at least two dimensions');
     expect(() => nn.init.xavierNormal_(new nn.Parameter(zeros([2])))).toThrow('expected a weight of at least two dimensions, got [2]');
   });
 });

@@ -78,6 +78,12 @@ export class BatchNorm2d extends BatchNorm {
     super([4], numFeatures, options);
   }
 }
+/** [N, C, depth, height, width], each channel over batch and positions; weight and bias [C]. */
+export class BatchNorm3d extends BatchNorm {
+  constructor(numFeatures: number, options: BatchNormOptions = {}) {
+    super([5], numFeatures, options);
+  }
+}
 
 export interface LayerNormOptions {
   readonly eps?: number;

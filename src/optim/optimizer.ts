@@ -3,7 +3,7 @@
  * lazily, so that forward, backward and update are one program, the same one at every step. What changes from step to step
  * (learning rates, counts of steps, averages) is a tensor, and so nothing is frozen within `compile` either.
  */
-import { fromNumbers, sameShape } from '../graph/index.ts';
+import { fromNumbers, sameShape, zeros } from '../graph/index.ts';
 import { fromTensorData, fromTypedArray, noGrad, realize, type Tensor } from '../tensor/index.ts';
 import { OptimError } from './errors.ts';
 import { type GroupOf, liveOption, makeGroup, type ParamGroup, type Params, scalarInput } from './groups.ts';
@@ -206,4 +206,8 @@ function given<O extends BaseOptions>({ name, defaults }: { readonly name: strin
   return Object.fromEntries(entries) as Partial<O>;
 }
 
-const filled = ({ dtype, shape, numel }: Tensor, value: number): Tensor => fromTensorData(fromNumbers(dtype, shape, Array.from({ length: numel }, () => value)));
+function filled({ dtype, shape }: Tensor, value: number): Tensor {
+  const tensor = zeros(dtype, shape);
+  if (value !== 0) tensor.data.fill(fromNumbers(dtype, [], [value]).data[0] as never);
+  return fromTensorData(tensor);
+}

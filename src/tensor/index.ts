@@ -13,6 +13,7 @@ export * from './pointwise.ts';
 export { configure, counts as programCounts, type Settings } from './programs.ts';
 export * from './random.ts';
 export * from './reduce.ts';
+export * from './resample.ts';
 export * from './shape.ts';
 export { enableGrad, type GradFn, isGradEnabled, noGrad } from './tape.ts';
 export { type Nested, realize, realizeAsync, Tensor } from './tensor.ts';

@@ -6,6 +6,7 @@ import { addmm, bmm, dot, linear, matmul, mm, mv, outer } from './linalg.ts';
 import * as pointwise from './pointwise.ts';
 import { dropout } from './random.ts';
 import * as reduce from './reduce.ts';
+import * as resample from './resample.ts';
 import * as shape from './shape.ts';
 import { Tensor } from './tensor.ts';
 
@@ -34,9 +35,9 @@ interface Extremes {
 }
 
 type Several = Omit<typeof reduce, 'max' | 'min'>;
-export interface Methods extends Bound<typeof pointwise>, Bound<typeof shape>, Bound<Several>, Bound<typeof functional>, Bound<typeof single>, Extremes {}
+export interface Methods extends Bound<typeof pointwise>, Bound<typeof shape>, Bound<Several>, Bound<typeof functional>, Bound<typeof resample>, Bound<typeof single>, Extremes {}
 
-for (const family of [pointwise, shape, reductions, { max, min }, functional, single]) {
+for (const family of [pointwise, shape, reductions, { max, min }, functional, resample, single]) {
   for (const [name, fn] of Object.entries(family) as [string, (...args: unknown[]) => unknown][]) {
     Object.defineProperty(Tensor.prototype, name, {
       configurable: true,

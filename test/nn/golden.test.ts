@@ -18,8 +18,7 @@ type Values = Readonly<Record<string, TensorData>>;
 
 /** What nn has not. */
 const absent = [
-  ...['AdaptiveMaxPool2d', 'Upsample', 'PixelShuffle', 'PixelUnshuffle', 'ZeroPad2d', 'ReflectionPad2d', 'ReplicationPad2d', 'CosineSimilarity'],
-  'CosineEmbeddingLoss',
+  'AdaptiveMaxPool2d', 'CosineSimilarity', 'CosineEmbeddingLoss',
 ];
 /** PyTorch takes these ones' constants (1/6, 1/alpha) in float32, whatever the tensor. */
 const singleConstants = new Set(['CELU', 'Hardsigmoid']);
