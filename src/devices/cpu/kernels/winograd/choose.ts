@@ -10,6 +10,8 @@ import { products } from './transforms.ts';
 
 /** What a task may hold at once, of a second-level cache of 1 to 2 MiB. */
 const cacheBytes = 1024 * 1024;
+/** Of a group's weights that a task transforms itself, and reads again at once. */
+const ownBytes = 1.25 * 1024 * 1024;
 /** Bytes a cycle from beyond that cache: of what is there again and again, and of weights, which are read once a run. */
 const cachedRate = 16;
 const weightRate = 5;
@@ -70,7 +72,8 @@ export function winogradCycles(isa: Isa, shape: WinogradShape, tiling: WinogradT
   const waiting = (rate: number) => Math.max(arithmetic, (vectors * isa.vectorBytes) / rate);
   const perTerm = shape.inChannels * vectors * isa.vectorBytes > nearBytes ? waiting(nearRate) : arithmetic;
   const others = g.tiles / rows - 1;
-  const first = weightsHere ? perTerm : waiting(weightRate);
+  const stays = g.u.group <= ownBytes;
+  const first = weightsHere && stays ? perTerm : waiting(weightRate);
   const again = held > cacheBytes ? Math.max(perTerm, waiting(cachedRate)) : perTerm;
   const store = 2 * rows * vectors;
   const panels = products * g.groups * g.panels;
@@ -78,7 +81,7 @@ export function winogradCycles(isa: Isa, shape: WinogradShape, tiling: WinogradT
 
   const transforms = g.strips * g.tilesWide * (g.inBlocks + outBlocks) * vectorCycles(isa);
   const vectorsHere = weightsHere ? (g.chunks * shape.inChannels * shape.channels) / lanesOf(isa, 'f32') : 0;
-  const here = vectorsHere * weightCycles(isa);
+  const here = vectorsHere * weightCycles(isa) * (stays ? 1 : 2);
   const inputs = fused ? 0 : ((vBytes > cacheBytes ? 1 + g.groups : 1) * vBytes) / cachedRate;
   const tasks = g.chunks * (fused ? 1 : g.groups);
   const idle = (Math.ceil(tasks / 2) * 2) / tasks + (tasks < leastTasks ? 0.05 * (leastTasks - tasks) : 0);
