@@ -47,6 +47,19 @@ const shapes: Readonly<Record<string, Shapes>> = {
   'many weights': { x: [1, 160, 4, 4], out: 208, kernel: [3, 3], pads: [1, 1], positions: [4, 4] },
 };
 
+/** Velocity and weights, both of them results. */
+function momentum(list: Shapes): DeviceCase {
+  const w = [list.out, list.x[1] / (list.group ?? 1), ...list.kernel];
+  return {
+    inputs: [...operands(list), random(w), random(w, 'float32', 3), random([1])],
+    build: ([x, dy, weights, velocity, rate]) => {
+      const next = apply('Add', [apply('Mul', [velocity, rate]), weightsOf(list, [x, dy])]);
+      return [next, apply('Sub', [weights, apply('Mul', [next, rate])])];
+    },
+    tolerance,
+  };
+}
+
 const update = shapes['blocks that end early'];
 
 testOnCpu({
@@ -56,6 +69,9 @@ testOnCpu({
     build: ([x, dy, w, rate]) => apply('Sub', [w, apply('Mul', [weightsOf(update, [x, dy]), rate])]),
     tolerance,
   },
+  ...Object.fromEntries(
+    (['3x3', 'blocks that end early', 'depthwise'] as const).map((name) => [`an update with momentum, fused: ${name}`, momentum(shapes[name])]),
+  ),
   'after the convolution and beside its other cotangent': {
     inputs: [random([2, 16, 8, 8]), random([32, 16, 3, 3]), random([2, 32, 8, 8])],
     build: ([x, w, dy]) => {

@@ -17,7 +17,7 @@ export interface Group {
   readonly after: readonly Node[];
   /** The value that leaves the group. */
   readonly root: Value;
-  /** Further values that leave it, of the root's type: of maps and matrix products only. */
+  /** Further values that leave it, of the root's type: of maps, matrix products and weights' cotangents only. */
   readonly extras: readonly Value[];
 }
 
@@ -135,7 +135,8 @@ export function fuse(graph: Graph, isView: (node: Node) => boolean): Group[] {
     const value = node.outputs[0];
     if (rule && (region === 'before' || group.anchor)) return false;
     // A product of many terms keeps its partial sums in its one result.
-    if (rule && group.extras.length > 0 && !(node.op === 'MatMul' && node.inputs.every((input) => input!.shape.length === 2) && node.inputs[0]!.shape[1] <= mostTerms)) return false;
+    const mayShare = node.op === 'ConvBackwardWeights' || (node.op === 'MatMul' && node.inputs.every((input) => input!.shape.length === 2) && node.inputs[0]!.shape[1] <= mostTerms);
+    if (rule && group.extras.length > 0 && !mayShare) return false;
     const shape = region === 'after' ? group.root.shape : (group.anchor as Node).inputs[0]!.shape;
     if (!sameShape(value.shape, shape)) return false;
     const nodes = region === 'after' ? group.after : group.before;

@@ -5,7 +5,7 @@
 import { apply, type Node, type Shape, sizeOf, type Value } from '../../../../graph/index.ts';
 import { type ConvBackwardWeightsGeometry, convBackwardWeightsGeometry } from '../../../../ops/index.ts';
 import { lanesOf } from '../../codegen/index.ts';
-import { blockChannels, convWeightsKernel, convWeightsSize, type ConvWeightsSpec, identity, tileConvWeights } from '../../kernels/index.ts';
+import { blockChannels, convWeightsKernel, convWeightsSize, type ConvWeightsSpec, type Expression, identity, tileConvWeights } from '../../kernels/index.ts';
 import { expressionOf, type Group } from '../fuse.ts';
 import { epilogueText } from '../key.ts';
 import { argument, type Halo, kernelName, type Planner } from '../planner.ts';
@@ -118,13 +118,23 @@ function runsOf(total: number, size: number): [first: number, count: number, siz
   return [...(full > 0 ? [[0, full, size] as [number, number, number]] : []), ...(rest > 0 ? [[full, 1, rest] as [number, number, number]] : [])];
 }
 
+/** What the group makes of the cotangent, and memory for it: weights, and an optimizer's averages beside them. */
+function results(p: Planner, group: Group): { after: Expression; outs: readonly View[] } {
+  const { shape } = group.root;
+  const outs = [group.root, ...group.extras].map((value) => {
+    const out = p.plain('float32', shape, false);
+    p.views.set(value, out);
+    return out;
+  });
+  return { after: expressionOf(group.after, group.root, group.anchor!.outputs[0], group.extras), outs };
+}
+
 /** The sums, [group][panel][block][kernel][input channel][panel's channels], as weights O I kernel, with the group's epilogue. */
 function laidOut(p: Planner, group: Group, sums: View, { groups, outGroup, inGroup, blockSize, blocks, panel }: Packing): View {
   const node = group.anchor as Node;
   const shape = group.root.shape;
   const taps = shape.slice(2);
-  const after = expressionOf(group.after, group.root, node.outputs[0]);
-  const out = p.plain('float32', shape, false);
+  const { after, outs } = results(p, group);
   const leaves = after.leaves.slice(1).map((leaf) => broadcastView(p.unblocked(leaf), shape));
   const blockElements = sizeOf(taps) * blockSize * panel;
   const panels = Math.ceil(outGroup / panel);
@@ -149,11 +159,11 @@ function laidOut(p: Planner, group: Group, sums: View, { groups, outGroup, inGro
             offset: view.offset + (i * outGroup + panelFrom * panel) * so + blockFrom * blockSize * si,
           };
         };
-        p.map(after, [from, ...leaves.map(place)], [place(out)], { op: `${node.op}Layout`, name: node.name, epilogue: epilogueText(after) });
+        p.map(after, [from, ...leaves.map(place)], outs.map(place), { op: `${node.op}Layout`, name: node.name, epilogue: epilogueText(after) });
       }
     }
   }
-  return out;
+  return outs[0];
 }
 
 /** dW[c, tap] = the sum over pixels of dY[c] X[c moved by tap], 16 channels in a vector. */
@@ -182,10 +192,9 @@ function lowerDepthwise(p: Planner, group: Group, g: ConvBackwardWeightsGeometry
     afterViews: [],
     out: sums,
   });
-  const after = expressionOf(group.after, group.root, node.outputs[0]);
-  const out = p.plain('float32', group.root.shape, false);
+  const { after, outs } = results(p, group);
   const [first, ...taps] = sums.strides;
-  const from: View = { ...sums, shape: out.shape, strides: [first, 0, ...taps] };
-  p.map(after, [from, ...after.leaves.slice(1).map((leaf) => p.unblocked(leaf))], [out], { op: `${node.op}Layout`, name: node.name, epilogue: epilogueText(after) });
-  return out;
+  const from: View = { ...sums, shape: group.root.shape, strides: [first, 0, ...taps] };
+  p.map(after, [from, ...after.leaves.slice(1).map((leaf) => p.unblocked(leaf))], outs, { op: `${node.op}Layout`, name: node.name, epilogue: epilogueText(after) });
+  return outs[0];
 }
