@@ -9,7 +9,7 @@ import { compileModel } from 'whetstone/engine';
 import { loadModelFile } from 'whetstone/formats/node';
 import { cutModel, type Model } from 'whetstone/graph';
 import { GraphModule, type Layer, Linear, Sequential } from 'whetstone/nn';
-import { Adam, CosineAnnealingLR } from 'whetstone/optim';
+import { Adam, CosineAnnealingLR, OneCycleLR } from 'whetstone/optim';
 import { manualSeed, type Tensor } from 'whetstone/tensor';
 import { accuracy, confusionMatrix, evaluate, fit, type History } from 'whetstone/train';
 import type { Recipe } from 'whetstone/vision';
@@ -33,7 +33,7 @@ export interface Config {
   readonly rates: { readonly head: number; readonly stage: number };
 }
 
-const small: Config = { summary: '2,000 pictures, a new head, then the last stage', train: 2_000, test: 500, headEpochs: 15, epochs: 2, rates: { head: 1e-3, stage: 5e-5 } };
+const small: Config = { summary: '2,000 pictures, a new head, then the last stage', train: 2_000, test: 500, headEpochs: 6, epochs: 2, rates: { head: 1e-3, stage: 2e-5 } };
 export const configs = {
   small,
   head: { ...small, summary: '2,000 pictures, a new head alone', epochs: 0 },
@@ -72,7 +72,7 @@ export async function transferLearn({ model, recipe, stage, pooled }: Backbone, 
   manualSeed(seed);
   const head = new Linear(train[pooled].shape[0], pictures.classes.length);
   let watching = watch('head');
-  let history = await learn(head, train[pooled], test[pooled], { lr: config.rates.head, epochs: config.headEpochs, seed }, watching);
+  let history = await learn(head, train[pooled], test[pooled], { lr: config.rates.head, warmUp: 0, epochs: config.headEpochs, seed }, watching);
   let confusion = await confusionOf(head, test[pooled]);
   const headAccuracy = rightOf(confusion);
 
@@ -80,7 +80,7 @@ export async function transferLearn({ model, recipe, stage, pooled }: Backbone, 
     // What is left of the network, as a module; its normalisation keeps to ImageNet's statistics.
     const network = new Sequential({ stage: new GraphModule(cutModel(model, { inputs: [stage], outputs: [pooled] })), head });
     watching = watch('stage');
-    history = await learn(network, train[stage], test[stage], { lr: config.rates.stage, epochs: config.epochs, seed }, watching);
+    history = await learn(network, train[stage], test[stage], { lr: config.rates.stage, warmUp: 0.2, epochs: config.epochs, seed }, watching);
     confusion = await confusionOf(network, test[stage]);
   }
   const picture = await confusionPng(confusion, pictures.classes);
@@ -90,13 +90,23 @@ export async function transferLearn({ model, recipe, stage, pooled }: Backbone, 
 
 const batchSize = 16;
 
-function learn(network: Layer, train: Features, test: Features, { lr, epochs, seed }: { readonly lr: number; readonly epochs: number; readonly seed: number }, watching: Watch): Promise<History> {
-  return fit(network, new DataLoader(train, { batchSize, shuffle: true, seed, dropLast: train.length > batchSize }) as DataLoader<unknown, readonly [Tensor, Tensor]>, {
+interface Learning {
+  readonly lr: number;
+  /** The part of the steps in which the rate rises to that; then it falls. What is pretrained must not be shaken by the first steps. */
+  readonly warmUp: number;
+  readonly epochs: number;
+  readonly seed: number;
+}
+
+function learn(network: Layer, train: Features, test: Features, { lr, warmUp, epochs, seed }: Learning, watching: Watch): Promise<History> {
+  const batches = new DataLoader(train, { batchSize, shuffle: true, seed, dropLast: train.length > batchSize }) as DataLoader<unknown, readonly [Tensor, Tensor]>;
+  return fit(network, batches, {
     ...watching,
     seed,
     epochs,
     optimizer: (parameters) => new Adam(parameters, { lr }),
-    schedule: (optimizer, { totalSteps }) => new CosineAnnealingLR(optimizer as Adam, { tMax: totalSteps }),
+    schedule: (optimizer, { totalSteps }) =>
+      warmUp > 0 ? new OneCycleLR(optimizer as Adam, { maxLr: lr, totalSteps, pctStart: warmUp, cycleMomentum: false }) : new CosineAnnealingLR(optimizer as Adam, { tMax: totalSteps }),
     scheduleEvery: 'step',
     loss: 'crossEntropy',
     metrics: { accuracy: accuracy() },
