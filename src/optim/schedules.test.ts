@@ -75,3 +75,17 @@ test('steps of no length are refused', () => {
   expect(() => new optim.StepLR(makeOptimizer(1), { stepSize: 0 })).toThrow(/StepLR's stepSize: expected a whole number from 1 on, got 0/);
   expect(() => new optim.SequentialLR(makeOptimizer(1), [], { milestones: [1] })).toThrow(/milestones/);
 });
+
+test('one cycle of a few steps: a phase of one step, or of none, is at its end', () => {
+  for (const totalSteps of [1, 2, 5, 7]) {
+    const optimizer = makeOptimizer(0.1);
+    const schedule = new optim.OneCycleLR(optimizer, { maxLr: 0.1, totalSteps, pctStart: 0.2 });
+    const rates = Array.from({ length: totalSteps }, () => {
+      const { lr } = optimizer.paramGroups[0];
+      schedule.step();
+      return lr;
+    });
+    expect(rates.every((rate) => rate > 0 && rate <= 0.1)).toBe(true);
+    expect(rates.at(-1)).toBeLessThanOrEqual(rates[0]);
+  }
+});

@@ -197,7 +197,9 @@ export class OneCycleLR extends LRScheduler {
       const found = phases.findIndex((end) => count <= end);
       const phase = found < 0 ? phases.length - 1 : found;
       const start = phase === 0 ? 0 : phases[phase - 1];
-      return between(points[phase], points[phase + 1], Math.min(1, (count - start) / (phases[phase] - start)));
+      // A phase of a single step is at its end already.
+      const part = phases[phase] > start ? (count - start) / (phases[phase] - start) : 1;
+      return between(points[phase], points[phase + 1], Math.min(1, part));
     };
     const momenta = threePhase ? [maxMomentum, baseMomentum, maxMomentum, maxMomentum] : [maxMomentum, baseMomentum, maxMomentum];
     const rate: Schedule = (_base, count, group) => {
