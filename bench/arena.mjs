@@ -20,8 +20,6 @@ import { titleOf, works } from './works.mjs';
 
 /** Outputs may differ by this part of their scale. One library gives the same for any number of threads. */
 const tolerance = 1e-4;
-/** Losses of the first steps of training may: each step carries the differences of those before it on. */
-const lossTolerance = 1e-3;
 
 /** Processor time of contestants that have ended, in milliseconds: what they used, nobody else did. */
 export const used = { ms: 0 };
@@ -130,8 +128,8 @@ function speedRow(contest, comparison, ours, theirs) {
   const perSecond = (/** @type {import('./types.ts').Side | undefined} */ side) => (1000 * amount) / (side?.median ?? NaN);
   const outputsAreKnown = comparison.section !== 'peak';
   const apart = outputsAreKnown ? difference(ours.outputs, theirs.outputs) : undefined;
-  const isTraining = works[contest.work].part === 'training';
-  const limit = ours.entry.backend === theirs.entry.backend ? 0 : isTraining ? lossTolerance : tolerance;
+  const { training } = works[contest.work];
+  const limit = ours.entry.backend === theirs.entry.backend ? 0 : (training?.tolerance ?? tolerance);
   const isWrong = apart !== undefined && apart > limit;
   return {
     ...row,
@@ -139,7 +137,7 @@ function speedRow(contest, comparison, ours, theirs) {
     difference: apart,
     verdict: isWrong ? 'wrong' : row.verdict,
     notes: [
-      ...(isWrong ? [`the ${isTraining ? 'losses of the first steps' : 'outputs'} differ by ${apart.toExponential(1)} of their scale, ${limit.toExponential(0)} is allowed`] : []),
+      ...(isWrong ? [`the ${training ? 'losses of the first steps' : 'outputs'} differ by ${apart.toExponential(1)} of their scale, ${limit.toExponential(0)} is allowed`] : []),
       ...(theirs.entry.backend === 'pytorch' ? [`${theirs.name}: ${theirs.note}`] : []),
       ...[ours, theirs].filter(({ restless }) => restless).map(({ name }) => `${name} went on computing after its rounds, and so disturbed the others`),
     ],

@@ -24,8 +24,9 @@ export interface Training {
   readonly lr: number;
   /** Whether inputs are images, which may be arranged in memory in two ways. */
   readonly images: boolean;
-  /** Steps whose losses are compared. */
+  /** Steps whose losses are compared, and how far they may be apart. */
   readonly losses: number;
+  readonly tolerance: number;
 }
 
 export interface TrainingFile extends Training {

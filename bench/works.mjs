@@ -4,9 +4,15 @@
  * file. A training work is a model of training.mjs and of pytorch/models.py; both start from the same values and see the same batches.
  * To add one: an entry here, and its bars in contests.mjs.
  */
-import { randomIntegers, randomValues, sizeOf } from './inputs.mjs';
+import { randomIntegers, randomPatches, randomValues, sizeOf } from './inputs.mjs';
 
 /** @typedef {import('./types.ts').Work} Work */
+
+/**
+ * Fifty layers of normalisation over eight images make rounding errors large: PyTorch's own losses after the first step, in float32 by either
+ * layout and in float64, are 3e-3 of it apart, while the step changes it by 3e-2.
+ */
+const unsteady = { losses: 2, tolerance: 5e-3 };
 
 /** @type {Readonly<Record<string, Work>>} */
 export const works = {
@@ -58,7 +64,7 @@ export const works = {
     title: 'ResNet-50 step',
     batches: [8],
     rate: { unit: 'images/s', of: (batch) => batch },
-    ...trained({ model: 'resnet50', optimizer: 'momentum', lr: 0.01, images: true, losses: 3 }, { source: [3, 224, 224], classes: 1000 }),
+    ...trained({ model: 'resnet50', optimizer: 'momentum', lr: 0.01, images: true, ...unsteady }, { source: [3, 224, 224], classes: 1000 }),
     memoryRuns: 5,
   },
 };
@@ -66,7 +72,7 @@ export const works = {
 /**
  * A training step of forward, backward and update. There are more batches of labels than of inputs, so each input meets several labels:
  * nothing can be learnt by heart, and gradients never fade away while time is measured.
- * @param {Pick<import('./types.ts').Training, 'model' | 'optimizer' | 'lr'> & { images?: boolean, losses?: number }} training
+ * @param {Pick<import('./types.ts').Training, 'model' | 'optimizer' | 'lr'> & { images?: boolean, losses?: number, tolerance?: number }} training
  * @param {{ source: number[], isClasses?: boolean, labels?: number[], classes?: number }} data one example
  * @returns {Pick<Work, 'part' | 'scale' | 'share' | 'training'>}
  */
@@ -77,6 +83,7 @@ function trained(training, { source, isClasses = false, labels = [], classes = 1
     share: 1,
     training: {
       losses: 5,
+      tolerance: 1e-3,
       images: false,
       ...training,
       data(batch) {
@@ -85,7 +92,7 @@ function trained(training, { source, isClasses = false, labels = [], classes = 1
         return {
           inputs: isClasses
             ? { dtype: 'int64', shape: inputs, data: randomIntegers(sizeOf(inputs), classes, 1) }
-            : { dtype: 'float32', shape: inputs, data: randomValues(sizeOf(inputs), 1, 1) },
+            : { dtype: 'float32', shape: inputs, data: source.length === 3 ? randomPatches(inputs, 1) : randomValues(sizeOf(inputs), 1, 1) },
           targets: { dtype: 'int64', shape: targets, data: randomIntegers(sizeOf(targets), classes, 2) },
         };
       },
