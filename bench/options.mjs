@@ -37,7 +37,7 @@ const nodeNames = ['26', 'none'];
 const partNames = /** @type {const} */ (['inference', 'training', 'roofline']);
 
 /** @type {import('./types.ts').Pace} */
-const thorough = { roundMs: 500, minRounds: 3, minIterations: 1, warmMs: 500, tuneMs: 500, loads: 3, memoryRuns: 20, memoryRepeats: 2 };
+const thorough = { roundMs: 500, minRounds: 3, minIterations: 1, warmMs: 500, tuneMs: 500, loads: 3, memoryRuns: 10, memoryRepeats: 2 };
 /** @type {import('./types.ts').Pace} */
 const quick = { roundMs: 50, minRounds: 2, minIterations: 1, warmMs: 0, tuneMs: 0, loads: 1, memoryRuns: 2, memoryRepeats: 1 };
 
