@@ -10,9 +10,9 @@ import { randomIntegers, randomPatches, randomValues, sizeOf } from './inputs.mj
 
 /**
  * Fifty layers of normalisation over eight images make rounding errors large: PyTorch's own losses after the first step, in float32 by either
- * layout and in float64, are 3e-3 of it apart, while the step changes it by 3e-2.
+ * layout and in float64, are 3e-3 of it apart, ours 1e-3 to 3e-3 from them, while the step changes it by 3e-2.
  */
-const unsteady = { losses: 2, tolerance: 5e-3 };
+const unsteady = { losses: 2, tolerance: 1e-2 };
 
 /** @type {Readonly<Record<string, Work>>} */
 export const works = {
