@@ -3,3 +3,4 @@ export { KernelBuilder, type VecSource } from './builder.ts';
 export type { Elem, Inst, Int, KernelCode, Long, Mask, Mem, Op, Pred, Reg, RegClass, Vec } from './ir.ts';
 export { elemBytes, type Isa, type IsaName, isas, lanesOf, pairedWasm, relaxedWasm } from './isa.ts';
 export { printKernel } from './print.ts';
+export { sameCode } from './same.ts';

@@ -4,7 +4,7 @@
  */
 import { apply, constant, constantOf, type DType, dtypes, formatType, fromNumbers, input, type Shape, sizeOf, type Value } from '../../../graph/index.ts';
 import type { Precision } from '../../device.ts';
-import type { Isa, KernelCode } from '../codegen/index.ts';
+import { type Isa, type KernelCode, sameCode } from '../codegen/index.ts';
 import { blockChannels, type Expression, identity, mapKernel, type TaskedKernel } from '../kernels/index.ts';
 import { PlanError } from './errors.ts';
 import { expressionKey } from './key.ts';
@@ -200,7 +200,9 @@ export class Planner {
     let entry = this.kernelsByKey.get(key);
     if (!entry) {
       const made = typeof kernel === 'function' ? kernel() : kernel;
-      entry = { index: this.kernels.push(made.code) - 1, tasks: made.tasks };
+      // Two keys may name one code: it does not see how many tasks there are.
+      const known = this.kernels.findIndex((code) => sameCode(code, made.code));
+      entry = { index: known >= 0 ? known : this.kernels.push(made.code) - 1, tasks: made.tasks };
       this.kernelsByKey.set(key, entry);
     }
     const constant = args.slice(args.length - writes).every(({ storage }) => storage.constant);
