@@ -103,8 +103,7 @@ function settingsOf(part, { isa, node }, best) {
 function isHeld(kind, name, { node }, { quick }) {
   const { isKernel, training } = works[name];
   if (quick && name.startsWith('gemm1024')) return false;
-  if (kind === 'speed') return !(node && isKernel);
-  return !isKernel && !node && !(kind === 'load' && training);
+  return kind === 'speed' || (!isKernel && !node && !(kind === 'load' && training));
 }
 
 /** @param {Contest['kind']} kind @param {string} name @param {number} batch @param {Setting} setting @param {readonly number[]} threads @returns {Contest} */
@@ -123,7 +122,7 @@ function contestOf(kind, name, batch, setting, threads) {
     .filter((count) => count > 1 && threads.includes(1))
     .map((count) => ({ section: 'threads', ours: ours(count), theirs: ours(1), peer: 'whetstone, 1 thread', bar: count === 2 ? bar.pair : undefined }));
   const peaks = threads
-    .filter((count) => count === 1 && works[name].flops !== undefined)
+    .filter((count) => count === 1 && !node && works[name].flops !== undefined)
     .map(() => ({ section: 'peak', ours: ours(1), theirs: { backend: 'peak', isa, threads: 1 }, peer: 'peak of a core', bar: bar.peak }));
   return { kind, work: name, batch, comparisons: [...own, ...retraced, ...scaling, ...peaks] };
 }

@@ -27,6 +27,7 @@ test('a full run asks for everything that the issue does', () => {
   }
   assert.ok(comparisons.includes('speed gemm1024 1 peak avx512 1 peak of a core: 0.9'));
   assert.ok(comparisons.includes('speed gemm256-inputs 1 peer wasm 2 onnxruntime-web: 2'));
+  assert.ok(comparisons.includes('speed gemm1024 1 peer wasm26 1 onnxruntime-web: 2'));
   assert.ok(comparisons.includes('load resnet50 1 load avx512 2 onnxruntime-node: 1'));
   for (const work of ['resnet50', 'vgg', 'mobilenet', 'transformer']) {
     assert.ok(comparisons.includes(`memory ${work} 1 memory avx512 2 onnxruntime-node: 1`));
