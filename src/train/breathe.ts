@@ -9,8 +9,10 @@ const turn = (): Promise<void> =>
     else setTimeout(resolve);
   });
 
+export type Breathe = () => Promise<void> | undefined;
+
 /** A function to await between steps: gives the event loop a turn when its last one is a while ago. */
-export function breather(): () => Promise<void> | undefined {
+export function breather(): Breathe {
   let last = performance.now();
   return () => {
     if (performance.now() - last < mostMs) return undefined;

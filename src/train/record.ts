@@ -1,10 +1,11 @@
 /** What a training writes to its recorder: means over the updates since the last entry, and histograms. */
 import type { Module } from '../nn/index.ts';
-import { compile, defaultGenerator, realize, type Tensor } from '../tensor/index.ts';
-import { type Flat, unflatten } from './batches.ts';
+import { defaultGenerator, realize, type Tensor } from '../tensor/index.ts';
+import type { Flat } from './batches.ts';
 import type { Metrics } from './metrics.ts';
+import type { HistogramOptions } from './options.ts';
 import type { Recorder } from './recorder.ts';
-import type { Measured, Step, StepResult } from './step.ts';
+import { expectLoss, type Measured, perLayout, resultOf, type Step } from './step.ts';
 import { Totals } from './totals.ts';
 
 export interface Entries {
@@ -12,6 +13,8 @@ export interface Entries {
   add(measured: Measured, items: number, ms: number): void;
   /** After update `step`, so many epochs from the start: writes when it is time. */
   after(step: number, epochs: number, rate: number): void;
+  /** The values of validation after that epoch (from 1). */
+  validated(values: Readonly<Record<string, number>>, epoch: number, step: number): void;
 }
 
 export function recordEntries(recorder: Recorder, metrics: Metrics, every: number): Entries {
@@ -31,6 +34,7 @@ export function recordEntries(recorder: Recorder, metrics: Metrics, every: numbe
       totals = new Totals(metrics);
       [ms, norm, updates] = [0, NaN, 0];
     },
+    validated: (values, epoch, step) => recorder.log({ epoch, ...values }, step),
   };
 }
 
@@ -44,35 +48,32 @@ function sample(tensor: Tensor): Float32Array {
   return Float32Array.from({ length: Math.floor(data.length / stride) }, (_, i) => Number(data[i * stride]));
 }
 
-export function recordWeights(recorder: Recorder, model: Module, step: number): void {
-  const parameters = model.namedParameters();
-  for (const [name, parameter] of parameters) recorder.histogram(`weights/${name}`, sample(parameter.detach()), step);
+/** Histograms of weights and of a batch's gradients, every so many epochs. */
+export function histogramRecorder<B>(recorder: Recorder, model: Module, step: Step<B>, { every = 1, gradients = true }: HistogramOptions = {}): (epoch: number, at: number, last: Flat | undefined) => void {
+  const gradientsOf = gradients ? gradientsBy(model, step) : undefined;
+  return (epoch, at, last) => {
+    if (epoch % every !== 0) return;
+    for (const [name, parameter] of model.namedParameters()) recorder.histogram(`weights/${name}`, sample(parameter.detach()), at);
+    if (!last || !gradientsOf) return;
+    for (const [name, gradient] of Object.entries(gradientsOf(last))) recorder.histogram(`gradients/${name}`, sample(gradient), at);
+  };
 }
 
 /** Gradients of a batch's loss, by a program of their own. Whatever the step changes on its way is put back. */
-export function gradientRecorder<B>(recorder: Recorder, model: Module, step: Step<B>): (batch: Flat, at: number) => void {
+function gradientsBy<B>(model: Module, step: Step<B>): (batch: Flat) => Record<string, Tensor> {
   const parameters = model.namedParameters().filter(([, { requiresGrad }]) => requiresGrad);
-  const made = new Map<string, (...tensors: readonly Tensor[]) => Record<string, Tensor>>();
-  const gradientsOf = ({ layout }: Flat): ((...tensors: readonly Tensor[]) => Record<string, Tensor>) => {
-    const key = JSON.stringify(layout);
-    const known = made.get(key);
-    if (known) return known;
-    const fresh = compile((...tensors: readonly Tensor[]): Record<string, Tensor> => {
-      model.zeroGrad();
-      const result = step(unflatten<B>(layout, tensors));
-      ('value' in result ? (result as Tensor) : (result as StepResult).loss!).backward();
-      return Object.fromEntries(parameters.flatMap(([name, { grad }]) => (grad ? [[name, grad]] : [])));
-    });
-    made.set(key, fresh);
-    return fresh;
-  };
-  return (batch, at) => {
+  const run = perLayout<B>((batch) => {
+    model.zeroGrad();
+    expectLoss(resultOf(step(batch))).backward();
+    return Object.fromEntries(parameters.flatMap(([name, { grad }]) => (grad ? [[name, grad]] : [])));
+  }, 'compiled');
+  return (batch) => {
     const random = defaultGenerator.state;
     const buffers = model.buffers().map((buffer) => [buffer, buffer.detach()] as const);
-    const gradients = gradientsOf(batch)(...batch.tensors);
+    const gradients = run(batch);
     for (const [buffer, before] of buffers) buffer.assign(before);
     realize(...buffers.map(([buffer]) => buffer));
     defaultGenerator.state = random;
-    for (const [name, gradient] of Object.entries(gradients)) recorder.histogram(`gradients/${name}`, sample(gradient), at);
+    return gradients;
   };
 }

@@ -33,9 +33,9 @@ export function usualStep<B>(model: Module, loss: LossFunction | undefined): Ste
   };
 }
 
-const resultOf = (result: StepResult | Tensor): StepResult => ('value' in result ? { loss: result } : result);
+export const resultOf = (result: StepResult | Tensor): StepResult => ('value' in result ? { loss: result } : result);
 
-function lossOf({ loss }: StepResult): Tensor {
+export function expectLoss({ loss }: StepResult): Tensor {
   if (!loss) throw new TrainError('a step', { expected: 'a loss', got: 'none', hint: 'give `loss`, or return one from `step`' });
   if (loss.numel !== 1) throw new TrainError('a step', { expected: 'a loss of one element', got: `[${loss.shape.join(',')}]`, hint: 'take its mean()' });
   return loss;
@@ -70,14 +70,12 @@ const manners: Record<Manner, (body: Body) => Body> = {
 };
 
 /** One function for each structure of batches. */
-function perLayout<B>(body: (batch: B) => Record<string, Tensor>, manner: Manner): (flat: Flat) => Record<string, Tensor> {
+export function perLayout<B>(body: (batch: B) => Record<string, Tensor>, manner: Manner): (flat: Flat) => Record<string, Tensor> {
   const made = new Map<string, Body>();
   return ({ tensors, layout }) => {
     const key = JSON.stringify(layout);
     let run = made.get(key);
-    if (!run) {
-      made.set(key, (run = manners[manner]((...given) => body(unflatten<B>(layout, given)))));
-    }
+    if (!run) made.set(key, (run = manners[manner]((...given) => body(unflatten<B>(layout, given)))));
     const results = run(...tensors);
     realize(...Object.values(results));
     return results;
@@ -126,7 +124,7 @@ export function makeTrainStep<B>(options: TrainStepOptions<B>): (batch: Flat) =>
   const run = perLayout<B>((batch) => {
     optimizer.zeroGrad();
     const result = resultOf(step(batch));
-    lossOf(result).backward();
+    expectLoss(result).backward();
     const norm = clip(options);
     optimizer.step();
     return { ...pack(result, metrics), ...norm };
@@ -146,7 +144,7 @@ export function makeAccumulation<B>(options: TrainStepOptions<B>): { readonly ad
   const add = perLayout<B>((batch) => {
     optimizer.zeroGrad();
     const result = resultOf(step(batch));
-    lossOf(result).backward();
+    expectLoss(result).backward();
     params.forEach((param, i) => {
       if (!param.grad) return;
       reached.add(param);
