@@ -41,7 +41,7 @@ function isRecord(item: unknown): item is Record<string, unknown> {
 }
 
 /** Side by side along a new first dimension; copied here rather than by a program, which is quicker for what is known already. */
-export function stackTensors(items: readonly Tensor[]): Tensor {
+function stackTensors(items: readonly Tensor[]): Tensor {
   const [{ dtype, shape }] = items;
   const odd = items.find((item) => item.dtype !== dtype || !sameShape(item.shape, shape));
   if (odd) throw new DataError('a batch', { expected: `tensors of ${dtype} [${shape.join(',')}]`, got: `${odd.dtype} [${odd.shape.join(',')}]`, hint: 'pad them, or give collate' });

@@ -2,7 +2,7 @@
 import { type Attrs, GraphError } from '../graph/index.ts';
 import { flagAttr, intsAttr, stringAttr } from './helpers.ts';
 
-export const autoPads = ['NOTSET', 'VALID', 'SAME_UPPER', 'SAME_LOWER'] as const;
+const autoPads = ['NOTSET', 'VALID', 'SAME_UPPER', 'SAME_LOWER'] as const;
 export type AutoPad = (typeof autoPads)[number];
 
 export interface WindowOptions {

@@ -40,7 +40,7 @@ import { requiredInts } from './shape.ts';
  * Result element (i, j, ...) is input element `tables[0][i] + tables[1][j] + ...`; where an entry is negative it is
  * `fill`'s one element, or zero.
  */
-export function gatherAxes(input: TensorData, shape: Shape, tables: readonly ArrayLike<number>[], fill?: TensorData): TensorData {
+function gatherAxes(input: TensorData, shape: Shape, tables: readonly ArrayLike<number>[], fill?: TensorData): TensorData {
   const source = input.data as Float64Array;
   const result = new dtypes[input.dtype].array(sizeOf(shape)) as Float64Array;
   if (fill) result.fill(fill.data[0] as number);

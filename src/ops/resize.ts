@@ -23,7 +23,7 @@ import { selectAxes } from './movement.ts';
 import { notConstant } from './shape.ts';
 import { add, mul } from './terms.ts';
 
-export const resizeModes = ['nearest', 'linear', 'cubic'] as const;
+const resizeModes = ['nearest', 'linear', 'cubic'] as const;
 export type ResizeMode = (typeof resizeModes)[number];
 
 /** One resized axis: result element o is the sum over t of weights[o * taps + t] * input[indices[o * taps + t]]. */

@@ -41,10 +41,10 @@ const programs = new Map<string, Program>();
 const numberOf = (node: Node): number => Number((node.attrs.value as TensorData).data[0]);
 
 /** Which roots take the place of which leaves: pairs of their numbers. */
-export type InPlace = readonly (readonly [root: number, leaf: number])[];
+type InPlace = readonly (readonly [root: number, leaf: number])[];
 
 /** The program that computes `pending`, compiled where there is none yet. `sync`: it must be idle. */
-export function programFor(pending: Pending, sync: boolean, inPlace: InPlace = []): Program {
+function programFor(pending: Pending, sync: boolean, inPlace: InPlace = []): Program {
   const { device, isa, threads, precision } = settings;
   const key = `${device.name} ${isa} ${threads} ${precision} ${inPlace.join(' ')} ${pending.key}`;
   const numbers = pending.literals.map(numberOf);

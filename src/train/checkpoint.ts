@@ -1,7 +1,7 @@
 /** Checkpoint: all that a training needs to go on exactly where it was, and where such states are kept. */
 import type { TensorData } from '../graph/index.ts';
 import type { OptimizerState } from '../optim/index.ts';
-import type { EpochRecord } from './options.ts';
+import type { EpochRecord } from './history.ts';
 
 export interface Checkpoint {
   /** Where it stands: updates so far, the epoch (from 0) and how many of its batches are done. */

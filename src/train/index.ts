@@ -8,6 +8,7 @@ export { TrainError } from './errors.ts';
 export { evaluate, predict, type PredictOptions } from './evaluate.ts';
 export { fit } from './fit.ts';
 export * from './metrics.ts';
-export type { Callback, EarlyStopping, EpochRecord, EvaluateOptions, Extent, FitOptions, HistogramOptions, History, Progress, ScheduleLike } from './options.ts';
+export type { EpochRecord, History } from './history.ts';
+export type { Callback, EarlyStopping, EvaluateOptions, Extent, FitOptions, HistogramOptions, Progress, ScheduleLike } from './options.ts';
 export type { RecordedImage, Recorder } from './recorder.ts';
 export type { Step, StepResult } from './step.ts';

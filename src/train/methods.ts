@@ -6,7 +6,8 @@ import { evaluate, predict, type PredictOptions } from './evaluate.ts';
 import { TrainError } from './errors.ts';
 import { fit } from './fit.ts';
 import type { Metrics, MetricValues } from './metrics.ts';
-import type { EvaluateOptions, FitOptions, History } from './options.ts';
+import type { History } from './history.ts';
+import type { EvaluateOptions, FitOptions } from './options.ts';
 
 declare module '../nn/module.ts' {
   interface Module {

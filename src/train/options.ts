@@ -2,6 +2,7 @@
 import type { LossChoice, OptimizerChoice, AnyOptimizer } from './choices.ts';
 import type { CheckpointStore } from './checkpoint.ts';
 import type { TrainData, BatchOptions } from './batches.ts';
+import type { History } from './history.ts';
 import type { Metrics } from './metrics.ts';
 import type { Recorder } from './recorder.ts';
 import type { Step } from './step.ts';
@@ -124,21 +125,4 @@ export interface Callback {
   onEpoch?(progress: Progress): unknown;
   /** In the end, also after an error. */
   onEnd?(history: History): unknown;
-}
-
-export interface EpochRecord {
-  /** From 1. */
-  readonly epoch: number;
-  /** Updates so far. */
-  readonly step: number;
-  /** `loss/train`, `loss/validation`, a metric's name in place of `loss`, `learning-rate`. */
-  readonly values: Readonly<Record<string, number>>;
-}
-
-export interface History {
-  readonly epochs: readonly EpochRecord[];
-  /** The epoch that early stopping's monitor was best in. */
-  readonly best: { readonly epoch: number; readonly monitor: string; readonly value: number } | undefined;
-  /** Why it ended before its last epoch. */
-  readonly stopped: string | undefined;
 }

@@ -4,8 +4,9 @@ import { defaultGenerator } from '../tensor/index.ts';
 import type { Checkpoint } from './checkpoint.ts';
 import type { AnyOptimizer } from './choices.ts';
 import { TrainError } from './errors.ts';
+import type { EpochRecord } from './history.ts';
 import type { Metrics } from './metrics.ts';
-import type { EpochRecord, ScheduleLike } from './options.ts';
+import type { ScheduleLike } from './options.ts';
 import type { Watch } from './stopping.ts';
 import { Totals } from './totals.ts';
 

@@ -17,7 +17,7 @@ export interface Watch {
 }
 
 /** Whether a value by that name is better lower: losses are, and metrics that say so. */
-export const isLowerBetter = (name: string, metrics: Metrics): boolean => {
+const isLowerBetter = (name: string, metrics: Metrics): boolean => {
   const [metric] = name.split('/');
   return metric === 'loss' || metrics[metric]?.better === 'lower';
 };

@@ -30,6 +30,7 @@ export class Totals {
   metrics(): Record<string, unknown> {
     return Object.fromEntries(Object.entries(this.#metrics).map(([name, metric], i) => [name, this.sums[i] && metric.compute(this.sums[i])]));
   }
+
   /** Loss and the metrics that are numbers, named for what they are of. */
   values(part: 'train' | 'validation'): Record<string, number> {
     const values: [string, number][] = this.hasLoss ? [[`loss/${part}`, this.loss / this.items]] : [];

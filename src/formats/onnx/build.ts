@@ -40,7 +40,7 @@ export interface Scope {
   readonly outer?: Scope;
 }
 
-export function lookup(scope: Scope, name: string): Value | undefined {
+function lookup(scope: Scope, name: string): Value | undefined {
   for (let at: Scope | undefined = scope; at; at = at.outer) {
     const value = at.values.get(name);
     if (value) return value;

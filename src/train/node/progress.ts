@@ -5,7 +5,8 @@
 import { styleText } from 'node:util';
 import cliProgress from 'cli-progress';
 import { TrainError } from '../errors.ts';
-import type { Callback, History, Progress } from '../options.ts';
+import type { History } from '../history.ts';
+import type { Callback, Progress } from '../options.ts';
 
 /** A stream to write to, such as process.stderr. */
 export type ProgressStream = Pick<NodeJS.WriteStream, 'write'> & Partial<Pick<NodeJS.WriteStream, 'isTTY' | 'columns'>>;

@@ -79,7 +79,7 @@ export function evenParts(total: number, most: number): [number, number][] {
 }
 
 /** Merges loops that the rows walk as one; drops those of one round. */
-export function mergeTerms(axes: readonly TermAxis[]): TermAxis[] {
+function mergeTerms(axes: readonly TermAxis[]): TermAxis[] {
   const merged: TermAxis[] = [];
   for (const axis of axes) {
     if (axis.extent === 1) continue;

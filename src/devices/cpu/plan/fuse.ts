@@ -167,7 +167,7 @@ function masksLast(order: readonly Node[]): Node[] {
 }
 
 /** Values a list of nodes reads but does not make; constants of one element are no leaves. */
-export function leavesOf(nodes: readonly Node[]): Value[] {
+function leavesOf(nodes: readonly Node[]): Value[] {
   const made = new Set(nodes.flatMap(({ outputs }) => outputs));
   const leaves = new Set<Value>();
   for (const node of nodes) {

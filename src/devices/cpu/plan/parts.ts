@@ -2,16 +2,20 @@
  * Concatenation without copies: who makes a part writes it where it belongs, in the whole. So the hidden states of a recurrent
  * layer, and the cotangents of its gates at all time steps, lie side by side as they are made, ready for one matrix product.
  */
-import type { Graph, Node, Value } from '../../../graph/index.ts';
+import type { DType, Graph, Node, Value } from '../../../graph/index.ts';
 import { normalizeAxis } from '../../../ops/index.ts';
 import type { Group } from './fuse.ts';
-import type { Planner } from './planner.ts';
 import { reshapeView, sliceView, type View } from './view.ts';
 
 /** A place in a whole that a value is to be written into, maybe under another shape. */
 interface Part {
   readonly concat: Node;
   readonly index: number;
+}
+
+/** Who gives values memory of their own: the planner. */
+interface Memory {
+  plain(dtype: DType, shape: readonly number[], constant: boolean): View;
 }
 
 /** Images in blocks of channels are put together as such. */
@@ -40,7 +44,7 @@ export class Parts {
   }
 
   /** Where to write a value, several times where it is a part of several wholes; its own memory where it is a part of none. */
-  placesOf(p: Planner, value: Value, constant: boolean, most = Infinity): View[] {
+  placesOf(p: Memory, value: Value, constant: boolean, most = Infinity): View[] {
     const places: View[] = [];
     for (const { concat, index } of constant ? [] : (this.parts.get(value) ?? [])) {
       if (places.length === most) break;
@@ -53,7 +57,7 @@ export class Parts {
     return places.length > 0 ? places : [p.plain(value.dtype, value.shape, constant)];
   }
 
-  wholeOf(p: Planner, concat: Node, constant: boolean): View {
+  wholeOf(p: Memory, concat: Node, constant: boolean): View {
     let whole = this.wholes.get(concat);
     if (!whole) this.wholes.set(concat, (whole = this.placesOf(p, concat.outputs[0], constant, 1)[0]));
     return whole;
@@ -63,7 +67,7 @@ export class Parts {
     return this.placed.get(concat)?.has(index) ?? false;
   }
 
-  placeIn(p: Planner, concat: Node, index: number): View {
+  placeIn(p: Memory, concat: Node, index: number): View {
     const [{ shape }] = concat.outputs;
     const axis = normalizeAxis(concat.attrs.axis as number, shape.length);
     const start = concat.inputs.slice(0, index).reduce((sum, input) => sum + input!.shape[axis], 0);

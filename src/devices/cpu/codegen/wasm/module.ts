@@ -76,7 +76,7 @@ export class ByteWriter {
   }
 }
 
-export const valueTypes = { i32: 0x7f, i64: 0x7e, v128: 0x7b } as const;
+const valueTypes = { i32: 0x7f, i64: 0x7e, v128: 0x7b } as const;
 export type ValueType = keyof typeof valueTypes;
 
 export interface FunctionType {

@@ -36,7 +36,7 @@ export class Operand {
 /** Register number, or memory. */
 export type Rm = number | Operand;
 
-export const fitsInt8 = (x: number): boolean => x >= -128 && x <= 127;
+const fitsInt8 = (x: number): boolean => x >= -128 && x <= 127;
 export const fitsInt32 = (x: number): boolean => x === (x | 0);
 
 const nops = [

@@ -209,7 +209,7 @@ function divideGeneral(e: Emitter, inst: Inst, a: number): void {
 const conditionOf: Record<Pred, number> = { eq: cc.e, ne: cc.ne, lt: cc.l, le: cc.le, gt: cc.g, ge: cc.ge };
 
 /** Compares a with b (operands `first` and `first + 1`); returns the condition that is met. */
-export function emitCompare(e: Emitter, inst: Inst, first = 0): number {
+function emitCompare(e: Emitter, inst: Inst, first = 0): number {
   const a = e.reg(first);
   const imm = constantOf(inst);
   if (imm === undefined) e.asm.gpr(G.cmp, a, e.reg(first + 1));

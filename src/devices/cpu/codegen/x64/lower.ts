@@ -40,7 +40,7 @@ export interface Lowering {
 /** In place of a register id: this source is the memory operand. */
 export const IN_MEMORY = -2;
 export type MemorySource = Mem | Reg;
-export const isSplat = (source: MemorySource): source is Reg => 'cls' in source;
+const isSplat = (source: MemorySource): source is Reg => 'cls' in source;
 /** Whether all bits of a splat are zero (-0 is not). */
 export const isZero = (source: MemorySource | undefined): boolean =>
   source !== undefined && isSplat(source) && (Object.is(source.splat!.value, 0) || source.splat!.value === 0n);
@@ -238,4 +238,4 @@ export class Emitter {
   }
 }
 
-export const scaleBits = (scale: 1 | 2 | 4 | 8 | undefined): number => (scale === 8 ? 3 : scale === 4 ? 2 : scale === 2 ? 1 : 0);
+const scaleBits = (scale: 1 | 2 | 4 | 8 | undefined): number => (scale === 8 ? 3 : scale === 4 ? 2 : scale === 2 ? 1 : 0);

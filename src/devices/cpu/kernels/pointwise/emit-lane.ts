@@ -85,7 +85,7 @@ export function emitStore(b: KernelBuilder, mode: EmitMode, dtype: DType, mem: M
 // ---- truth
 
 /** 1 where lane 0 of the mask is set, else 0. */
-export const lane0 = (b: KernelBuilder, elem: FloatElem, a: Mask): Int => b.integer('iand', b.maskBits(elem, a), 1);
+const lane0 = (b: KernelBuilder, elem: FloatElem, a: Mask): Int => b.integer('iand', b.maskBits(elem, a), 1);
 
 /** A truth as the mode holds it. */
 export const truth = (b: KernelBuilder, mode: EmitMode, elem: FloatElem, a: Mask): Lane =>

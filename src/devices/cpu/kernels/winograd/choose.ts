@@ -59,7 +59,7 @@ function candidates(isa: Isa, { batch, inChannels, channels, out }: WinogradShap
 }
 
 /** Cycles of one core, as if tasks were shared by two. */
-export function winogradCycles(isa: Isa, shape: WinogradShape, tiling: WinogradTiling): number {
+function winogradCycles(isa: Isa, shape: WinogradShape, tiling: WinogradTiling): number {
   const g = winogradGeometry(isa, shape, tiling);
   const { rows, vectors, fused, weightsHere } = tiling;
   const uBytes = g.groups * g.u.group;
@@ -99,7 +99,7 @@ const weightsCycles = (isa: Isa, { inChannels, channels }: WinogradShape): numbe
 const weightCycles = (isa: Isa): number => 120 + 1.6 * isa.vectorBytes;
 
 /** The same of a direct convolution, which comes close to the core's peak. */
-export function directCycles(isa: Isa, { batch, inChannels, channels, out }: WinogradShape): number {
+function directCycles(isa: Isa, { batch, inChannels, channels, out }: WinogradShape): number {
   const multiplies = 9 * inChannels * channels;
   return (batch * out.height * out.width * multiplies * 1.1) / (2 * lanesOf(isa, 'f32')) + (multiplies * 4) / (2 * weightRate);
 }

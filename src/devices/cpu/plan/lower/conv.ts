@@ -63,7 +63,7 @@ export function blockedOperand(p: Planner, view: View, shape: Shape, part: Direc
 }
 
 /** One direct convolution; a transposed one is several, each of which makes a part of the result. */
-export interface DirectConv {
+interface DirectConv {
   readonly kind: 'direct' | 'image';
   readonly geometry: ConvGeometry;
   /** At the first pixel, with memory around it for what the window reads beyond. */

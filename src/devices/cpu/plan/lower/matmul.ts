@@ -1,8 +1,8 @@
 /** Matrix products: gemm for floats, a reduction of products for integers. */
 import { apply, input, type Node, sizeOf, type Value } from '../../../../graph/index.ts';
-import { matMulGeometry } from '../../../../ops/index.ts';
+import { type MatMulGeometry, matMulGeometry } from '../../../../ops/index.ts';
 import { lanesOf } from '../../codegen/index.ts';
-import { blocksOfK, gemmKernel, type GemmSpec, tileGemm } from '../../kernels/index.ts';
+import { blocksOfK, type Expression, gemmKernel, type GemmSpec, tileGemm } from '../../kernels/index.ts';
 import { expressionOf, type Group } from '../fuse.ts';
 import { epilogueText, expressionKey } from '../key.ts';
 import { argument, kernelName, type Planner, walkOf } from '../planner.ts';
@@ -36,43 +36,17 @@ export function lowerMatMul(p: Planner, group: Group): View {
   const dtype = aValue.dtype;
 
   if (dtype !== 'float32' && dtype !== 'float64') {
-    const product = apply('Mul', [input('a', dtype, [1, 2]), input('b', dtype, [1, 2])]);
-    const kept = [...g.batch, g.m, g.n];
-    const at = (view: View, row: number, column: number, k: number): View => ({
-      ...view,
-      shape: [...kept, g.k],
-      strides: [...view.strides.slice(0, -2), row, column, k],
-    });
-    lowerReduction(p, {
-      label: { op: node.op, name: node.name },
-      operation: 'sum',
-      propagateNaN: false,
-      shape: [...kept, g.k],
-      keptRank: kept.length,
-      before: { nodes: [product.node], leaves: product.node.inputs as Value[], results: [product] },
-      beforeViews: [at(a, a.strides.at(-2) as number, 0, a.strides.at(-1) as number), at(b, 0, b.strides.at(-1) as number, b.strides.at(-2) as number)],
-      after,
-      afterViews: views.slice(0, -1),
-      out: views[views.length - 1],
-    });
+    lowerProductSum(p, node, g, a, b, after, views);
     return whole;
   }
 
   // One B for the whole batch: the batch's rows are rows of one matrix, where they follow each other.
-  let batch = g.batch;
-  let m = g.m;
-  const oneB = b.strides.slice(0, -2).every((stride, axis) => stride === 0 || g.batch[axis] === 1);
-  const joins = (view: View) => {
-    const rows = reshapeView({ ...view, block: undefined }, [sizeOf(g.batch) * g.m, view.shape.at(-1) as number]);
-    return rows && rows.shape.length === 2 ? rows : undefined;
-  };
-  if (oneB && g.batch.length > 0) {
-    const joined = [a, ...views].map(joins);
-    if (joined.every((view) => view !== undefined)) {
-      [a, ...views] = joined as View[];
-      batch = [];
-      m = sizeOf(g.batch) * g.m;
-    }
+  let { batch, m } = g;
+  const joined = g.batch.length > 0 && isOneMatrix(b) ? [a, ...views].map((view) => joinRows(view, g)) : [undefined];
+  if (joined.every((view) => view !== undefined)) {
+    [a, ...views] = joined;
+    batch = [];
+    m = sizeOf(g.batch) * g.m;
   }
   const elem = dtype === 'float64' ? 'f64' : 'f32';
   const tile = tileGemm(p.isa, elem, m, g.n, g.k);
@@ -108,6 +82,35 @@ export function lowerMatMul(p: Planner, group: Group): View {
     epilogue: epilogueText(after),
   }, blocksOfK(p.isa, spec).blocks > 1 ? [] : ['', '', ...views.map(walkOf)]);
   return whole;
+}
+
+/** Integers: a reduction of products. */
+function lowerProductSum(p: Planner, node: Node, g: MatMulGeometry, a: View, b: View, after: Expression, afterViews: readonly View[]): void {
+  const product = apply('Mul', [input('a', a.dtype, [1, 2]), input('b', b.dtype, [1, 2])]);
+  const kept = [...g.batch, g.m, g.n];
+  const at = (view: View, row: number, column: number, k: number): View => ({ ...view, shape: [...kept, g.k], strides: [...view.strides.slice(0, -2), row, column, k] });
+  const [aRow, aK] = a.strides.slice(-2);
+  const [bK, bColumn] = b.strides.slice(-2);
+  lowerReduction(p, {
+    label: { op: node.op, name: node.name },
+    operation: 'sum',
+    propagateNaN: false,
+    shape: [...kept, g.k],
+    keptRank: kept.length,
+    before: { nodes: [product.node], leaves: product.node.inputs as Value[], results: [product] },
+    beforeViews: [at(a, aRow, 0, aK), at(b, 0, bColumn, bK)],
+    after,
+    afterViews: afterViews.slice(0, -1),
+    out: afterViews[afterViews.length - 1],
+  });
+}
+
+const isOneMatrix = ({ shape, strides }: View): boolean => strides.slice(0, -2).every((stride, axis) => stride === 0 || shape[axis] === 1);
+
+/** [...batch, m, columns] -> [batch * m, columns], undefined where a batch's rows do not follow the last one's. */
+function joinRows(view: View, g: MatMulGeometry): View | undefined {
+  const rows = reshapeView({ ...view, block: undefined }, [sizeOf(g.batch) * g.m, view.shape.at(-1) as number]);
+  return rows && rows.shape.length === 2 ? rows : undefined;
 }
 
 /** A result's view with the axes that vectors lack put back: [...batch, m, n]. */
