@@ -34,7 +34,7 @@ export interface Setting {
   print(line: string): void;
 }
 
-export type Watch = Pick<FitOptions<never>, 'callbacks' | 'recorder' | 'recordEvery' | 'histograms' | 'checkpoint' | 'resume' | 'signal'>;
+export type Watch = Pick<FitOptions<never>, 'callbacks' | 'recorder' | 'recordEvery' | 'histograms' | 'checkpoint' | 'resume' | 'anomaly' | 'signal'>;
 
 /** Plain data, as JSON has them. */
 export type Report = Readonly<Record<string, unknown>>;

@@ -11,7 +11,7 @@ import { temporaryFolder, whet } from '../support/whet.ts';
 /** y = 2x by a line, in two phases where it is asked for. */
 const line: Example = {
   summary: 'a line through points',
-  configs: { plain: { summary: 'in one go', epochs: 3 }, twice: { summary: 'in two', epochs: 2 } },
+  configs: { plain: { summary: 'in one go', epochs: 3 }, twice: { summary: 'in two', epochs: 2 }, infinite: { summary: 'to infinity', epochs: 1 } },
   async train({ config, epochs = 3, seed, out, watch, print, progress }) {
     const done = progress('points', 4);
     for (let i = 1; i <= 4; i++) done(i);
@@ -19,7 +19,7 @@ const line: Example = {
     manualSeed(seed);
     const model = new Linear(1, 1);
     for (const phase of config === 'twice' ? ['first', 'second'] : [undefined]) {
-      await fit(model, [x, x.mul(2)], { ...watch(phase), epochs, seed, batchSize: 2, loss: 'mse', lr: 0.1 });
+      await fit(model, [x, x.mul(config === 'infinite' ? 1e25 : 2)], { ...watch(phase), epochs, seed, batchSize: 2, loss: 'mse', lr: 0.1 });
     }
     print(`slope ${model.weight.item().toFixed(3)}`);
     return { slope: model.weight.item(), out };
@@ -82,9 +82,12 @@ describe('what is wrong is told', () => {
   test.each([
     [['nothing'], 2, "expected one of seq2seq, mnist, transfer, line, got 'nothing'"],
     [['constructor'], 2, "got 'constructor'"],
-    [['line', '--config', 'best'], 2, "--config: expected one of plain, twice, got 'best'"],
+    [['line', '--config', 'best'], 2, "--config: expected one of plain, twice, infinite, got 'best'"],
     [['line', '--resume'], 2, '--resume: expected --checkpoint FOLDER'],
     [['line', '--epochs', 'many'], 2, 'whole number'],
+    [['line', '--epochs', '0'], 2, 'whole number from 1'],
+    [['line', '--run', 'mine', '--runs', import.meta.filename], 1, 'something else is there already'],
+    [['line', '--config', 'infinite', '--anomaly'], 1, 'first made by'],
     [['mnist', '--data', '/nowhere'], 1, 'no such file'],
     [['transfer', '--offline'], 1, 'being offline'],
   ])('%j ends with %i', async (args, code, message) => {

@@ -25,6 +25,7 @@ interface Options extends CommonOptions {
   readonly runs: string;
   readonly checkpoint?: string;
   readonly resume?: boolean;
+  readonly anomaly?: boolean;
 }
 
 export function addTrain(program: Command, terminal: Terminal): void {
@@ -39,7 +40,7 @@ export function addTrain(program: Command, terminal: Terminal): void {
     'whet train seq2seq --config reference --checkpoint reference/ --resume',
   ])
     .option('--config <name>', "one of the example's configurations (default: its first)")
-    .option('--epochs <n>', "times through the data (default: the configuration's)", wholeNumber(0))
+    .option('--epochs <n>', "times through the data (default: the configuration's)", wholeNumber(1))
     .option('--seed <n>', 'of first weights, order, dropout and data that are made', wholeNumber(0), 0)
     .option('--data <folder>', 'data of your own, where the example takes them')
     .option('--out <folder>', 'where results are written (default: a temporary folder)')
@@ -49,6 +50,7 @@ export function addTrain(program: Command, terminal: Terminal): void {
     .option('--checkpoint <folder>', 'keep checkpoints there')
     .option('--resume', 'go on from the newest of them')
     .optionsGroup('How it is computed:')
+    .option('--anomaly', 'name the operator that makes the first NaN or infinity; several times as slow')
     .addOption(isaOption())
     .addOption(threadsOption())
     .addOption(offlineOption())
@@ -59,7 +61,7 @@ export function addTrain(program: Command, terminal: Terminal): void {
 const printLine = (terminal: Terminal, value: object): void => terminal.print(JSON.stringify(value));
 
 async function train(name: string, options: Options, terminal: Terminal): Promise<void> {
-  const { seed, epochs, data, resume = false } = options;
+  const { seed, epochs, data, resume = false, anomaly = false } = options;
   const [example, config] = chosen(name, options);
   const { isa, threads } = options;
   const before = configure({ isa, threads });
@@ -96,6 +98,7 @@ async function train(name: string, options: Options, terminal: Terminal): Promis
           recorder: run,
           checkpoint: options.checkpoint === undefined ? undefined : checkpoints(phase === undefined ? options.checkpoint : join(options.checkpoint, phase)),
           resume,
+          anomaly,
           signal: abort.signal,
         };
       },
