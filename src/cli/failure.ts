@@ -22,6 +22,7 @@ const systemErrors: Readonly<Record<string, string>> = {
   ENOENT: 'no such file or folder',
   EACCES: 'permission denied',
   EPERM: 'not permitted',
+  EEXIST: 'something else is there already',
   EISDIR: 'is a folder, not a file',
   ENOTDIR: 'a part of the path is not a folder',
   ENOSPC: 'the disk is full',

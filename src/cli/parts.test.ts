@@ -79,6 +79,11 @@ describe('writing', () => {
     expect(bar(0.99999, 4)).toBe('████');
   });
 
+  test('lines have 80 characters where the terminal does not know its size', () => {
+    const stream = { write: () => true, columns: 0 };
+    expect(makeTerminal(stream as never, stream as never).columns).toBe(80);
+  });
+
   test('columns are as wide as they need to be', () => {
     expect(columns([['a', '1', 'x'], ['long', '100', '']], ' >')).toEqual(['a       1  x', 'long  100  ']);
   });
@@ -117,6 +122,7 @@ describe('writing', () => {
 test('errors of the system are put in words, mistakes of ours are called that', () => {
   const system = (code: string, path?: string) => Object.assign(new Error(`${code}: whatever`), { code, path });
   expect(explain(system('ENOSPC', 'out.onnx'))).toBe('out.onnx: the disk is full');
+  expect(explain(system('EEXIST', 'runs'))).toBe('runs: something else is there already');
   expect(explain(system('EACCES'))).toBe('permission denied');
   expect(explain(system('ESOMETHING'))).toBe('ESOMETHING: whatever');
   expect(explain(new TypeError('x is not a function'))).toContain('a mistake in Whetstone');

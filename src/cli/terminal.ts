@@ -32,7 +32,8 @@ export function makeTerminal(stdout: Stream, stderr: Stream, environment: NodeJS
     print: (line = '') => void stdout.write(`${line}\n`),
     note: (line) => void stderr.write(`${line}\n`),
     style: styleFor(stdout, environment),
-    columns: Math.max(40, stdout.columns ?? 80),
+    // A terminal that does not know its size says 0.
+    columns: Math.max(40, stdout.columns || 80),
   };
 }
 

@@ -5,11 +5,11 @@ import { accuracy, fit, type FitOptions, type Progress } from './index.ts';
 import { progress, type ProgressOptions } from './node.ts';
 import { formatSeconds, formatValue, formatValues } from './node/progress.ts';
 
-async function shown(options: ProgressOptions, terminal = false, fitted: Partial<FitOptions<Tensor[]>> = {}): Promise<string> {
+async function shown(options: ProgressOptions, terminal = false, fitted: Partial<FitOptions<Tensor[]>> = {}, columns = 120): Promise<string> {
   let text = '';
   manualSeed(1);
   const data = [rand([40, 3]), rand([40]).gt(0.5).toLong()];
-  const stream = { write: (part: string | Uint8Array) => ((text += part), true), isTTY: terminal as true, columns: 120, on: () => stream, removeListener: () => stream };
+  const stream = { write: (part: string | Uint8Array) => ((text += part), true), isTTY: terminal as true, columns, on: () => stream, removeListener: () => stream };
   await fit(new Linear(3, 2), data, {
     loss: 'crossEntropy', batchSize: 8, epochs: 2, validation: data, metrics: { accuracy: accuracy() }, ...fitted, callbacks: [progress({ stream: stream as never, ...options })],
   });
@@ -30,6 +30,18 @@ test('a bar on a terminal, and what each epoch came to', async () => {
   expect(text.match(/epoch \d\/2 {2}[\d.]+ s .*validation: loss/g)).toHaveLength(2);
   // The cursor is there again.
   expect(text.lastIndexOf('\u001B[?25h')).toBeGreaterThan(text.lastIndexOf('\u001B[?25l'));
+});
+
+test('a narrow terminal has fewer values, none of them cut', async () => {
+  for (const columns of [50, 60, 70, 80]) {
+    const text = await shown({}, true, {}, columns);
+    const drawn = text.split(/\u001B\[1?G/).map((part) => part.replace(/\u001B\[[\d?;]*[a-zA-Z]|\u001B[78]/g, '').trimEnd()).filter((part) => part.includes('━'));
+    expect(drawn.length).toBeGreaterThan(0);
+    for (const line of drawn) {
+      expect(line.length).toBeLessThan(columns);
+      expect(line).toMatch(/━ {2}\d\/5( {2}[\d,]+\/s( {2}[\d.]+ s left( {2}loss (0\.\d{4}|[1-9]\.\d{3})( {2}accuracy (0\.000|0\.\d{4}|1\.000))?)?)?)?$/);
+    }
+  }
 });
 
 test('JSON, one object a line', async () => {

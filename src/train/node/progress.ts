@@ -102,7 +102,8 @@ function startOfEpoch(): (told: Progress) => number {
 
 // ---- a bar
 
-const barWidth = 24;
+/** What fits into `room`, number by number: half of one would be another. */
+const whole = (text: string, room: number): string => (text.length <= room ? text : text.slice(0, Math.max(0, text.lastIndexOf('  ', room))));
 
 function barOn(stream: ProgressStream): Callback {
   const start = startOfEpoch();
@@ -110,11 +111,13 @@ function barOn(stream: ProgressStream): Callback {
   const write = (line: string): void => void stream.write(`${line}\n`);
   const paint = (colour: 'cyan' | 'gray', text: string): string => (process.env.NO_COLOR || process.env.TERM === 'dumb' ? text : styleText(colour, text, { validateStream: false }));
   const draw = (told: Progress, begun: number): string => {
+    const columns = stream.columns || 80;
+    const barWidth = columns < 100 ? 16 : 24;
     const full = told.batches ? Math.round((told.batch / told.batches) * barWidth) : 0;
     const drawn = told.batches ? `${paint('cyan', '━'.repeat(full))}${paint('gray', '━'.repeat(barWidth - full))}  ` : '';
     const rest = `${told.batch}${told.batches ? `/${told.batches}` : ''}  ${formatSpeed(told)}  ${formatSeconds(left(told, begun))} left  ${formatValues(told.values)}`;
-    const room = Math.max(20, (stream.columns || 80) - epochOf(told).length - 2 - (told.batches ? barWidth + 2 : 0) - 1);
-    return `${epochOf(told)}  ${drawn}${rest.slice(0, room)}`;
+    const room = Math.max(20, columns - epochOf(told).length - 2 - (told.batches ? barWidth + 2 : 0) - 1);
+    return `${epochOf(told)}  ${drawn}${whole(rest, room)}`;
   };
   const stop = (): void => {
     bar?.stop();
