@@ -19,7 +19,7 @@ const mostBytes = 2 ** 30;
 
 async function readWhole(path: string): Promise<Uint8Array> {
   const info = await stat(path).catch((error: NodeJS.ErrnoException) => {
-    throw new DataError(path, { expected: 'a file', got: error.code === 'ENOENT' ? 'no such file' : error.message });
+    throw new DataError(path, { expected: 'a file', got: error.code === 'ENOENT' || error.code === 'ENOTDIR' ? 'no such file' : error.message });
   });
   if (!info.isFile()) throw new DataError(path, { expected: 'a file', got: info.isDirectory() ? 'a folder' : 'something else' });
   if (info.size > mostBytes) throw new DataError(path, { expected: `at most ${mostBytes} bytes`, got: `${info.size}` });
@@ -58,7 +58,7 @@ export interface ImageFolder extends Dataset<readonly [Image, Tensor]> {
  */
 export async function imageFolder(path: string, options: ReadImageOptions = {}): Promise<ImageFolder> {
   const entries = await readdir(path, { withFileTypes: true }).catch((error: NodeJS.ErrnoException) => {
-    throw new DataError(path, { expected: 'a folder with a folder for each class', got: error.code === 'ENOENT' ? 'no such folder' : error.message });
+    throw new DataError(path, { expected: 'a folder with a folder for each class', got: error.code === 'ENOENT' ? 'no such folder' : error.code === 'ENOTDIR' ? 'a file' : error.message });
   });
   const folders = entries.filter((entry) => entry.isDirectory() && !entry.name.startsWith('.')).map(({ name }) => join(path, name)).sort();
   if (folders.length === 0) throw new DataError(path, { expected: 'a folder for each class', got: 'none' });

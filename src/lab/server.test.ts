@@ -216,6 +216,7 @@ describe('starting', () => {
     ['a port that is taken', () => startLab({ folder, page, port: lab.port }), /^port \d+: expected a free port, got one that something else listens on; --port chooses another/],
     ['an address of another machine', () => startLab({ folder, page, port: 0, host: '203.0.113.1' }), 'which is no address of this machine'],
     ['a token that can be guessed', () => startLab({ folder, page, port: 0, token: 'short' }), 'token: expected at least 8 printable characters'],
+    ['a file in place of a folder', () => startLab({ folder: join(folder, 'file'), page, port: 0 }), 'expected a folder of runs, or none yet, got a file'],
     ['a page that was not built', () => startLab({ folder, page: join(home, 'none'), port: 0 }), 'npm run build makes it'],
   ])('with %s fails in a sentence', async (_, start, message) => {
     await expect(start()).rejects.toThrow(message);

@@ -1,5 +1,6 @@
 /** `startLab`: serves the page of a folder of runs, to whoever has its link. */
 import { randomBytes } from 'node:crypto';
+import { stat } from 'node:fs/promises';
 import type { Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { resolve } from 'node:path';
@@ -44,6 +45,8 @@ export async function startLab({ folder = 'runs', port = 8888, host = '127.0.0.1
   if (token.length < fewestTokenCharacters || !/^[\x21-\x7e]*$/.test(token)) {
     throw new LabError('token', { expected: `at least ${fewestTokenCharacters} printable characters without spaces`, got: `${token.length}` });
   }
+  const there = await stat(folder).catch(() => undefined);
+  if (there?.isDirectory() === false) throw new LabError(folder, { expected: 'a folder of runs, or none yet', got: 'a file' });
   const files = await readPageFiles(page === undefined ? undefined : [page]);
   const watcher = watchRuns(resolve(folder));
   const ending = new AbortController();

@@ -41,7 +41,7 @@ export async function trainSeq2Seq(config: Config, data: { readonly train: reado
   };
   const history = await fit(model, train, {
     ...watch,
-    callbacks: [...(watch.callbacks ?? []), { onEpoch: ({ step }) => watch.recorder?.text('samples', answered().flatMap(sampleLines).join('\n'), step) }],
+    callbacks: [...(watch.callbacks ?? []), { onEpoch: ({ step }) => watch.recorder?.text('samples', answered().map((sample) => sampleLines(sample).join('\n')).join('\n\n'), step) }],
     seed,
     epochs,
     optimizer: (parameters) => new Adam(parameters, { lr: config.lr, betas: config.oneCycle ? [0.9, 0.98] : undefined }),
