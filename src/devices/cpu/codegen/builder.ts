@@ -2,7 +2,7 @@
  * Writes kernels: each method appends one instruction and returns the register it defines. Kernels read like the loop nest
  * they are; shapes, strides and counts are JavaScript numbers, so a kernel is compiled for exactly them.
  */
-import type { Elem, Inst, Int, KernelCode, Long, Mask, Mem, Op, Pred, Reg, RegClass, Vec } from './ir.ts';
+import { type Elem, type Inst, type Int, instruction, type KernelCode, type Long, type Mask, type Mem, type Op, type Pred, type Reg, type RegClass, register, type Vec } from './ir.ts';
 import { type Isa, lanesOf } from './isa.ts';
 
 /** A vector source: a register, a constant, or memory read in place. */
@@ -36,10 +36,10 @@ export class KernelBuilder {
 
   // ---- registers
   private reg<C extends RegClass>(cls: C): Reg<C> {
-    return { id: this.registers++, cls };
+    return register(this.registers++, cls);
   }
   private inst(inst: Inst): void {
-    this.body.push(inst);
+    this.body.push(instruction(inst));
   }
   param(): Int {
     const reg = this.reg('int');
@@ -51,7 +51,7 @@ export class KernelBuilder {
     const key = Object.is(value, -0) ? '-0' : value;
     const known = this.splats[elem];
     let vec = known.get(key);
-    if (!vec) known.set(key, (vec = { id: this.registers++, cls: 'vec', splat: { elem, value } }));
+    if (!vec) known.set(key, (vec = register(this.registers++, 'vec', { elem, value })));
     return vec;
   }
   /** A register of its own holding `value`; may be written again (`into`), unlike a splat. */

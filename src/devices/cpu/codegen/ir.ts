@@ -147,6 +147,22 @@ export interface Inst {
   readonly count?: number;
 }
 
+/** Every instruction comes from here, and every register from `register`: objects of one shape keep the compilers fast. */
+export const instruction = ({ op, elem, dst, src, mem, imm, limit, pred, width, unsigned, count }: Inst): Inst => ({
+  op,
+  elem,
+  dst,
+  src,
+  mem,
+  imm,
+  limit,
+  pred,
+  width,
+  unsigned,
+  count,
+});
+export const register = <C extends RegClass>(id: number, cls: C, splat?: Reg['splat']): Reg<C> => ({ id, cls, splat });
+
 /** A finished kernel, ready for a back end. */
 export interface KernelCode {
   readonly name: string;

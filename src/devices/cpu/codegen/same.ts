@@ -9,5 +9,7 @@ export function sameCode(a: KernelCode, b: KernelCode): boolean {
 function equal(a: unknown, b: unknown): boolean {
   if (Object.is(a, b)) return true;
   if (typeof a !== 'object' || typeof b !== 'object' || !a || !b) return false;
-  return [...Object.keys(a), ...Object.keys(b)].every((key) => equal(a[key as never], b[key as never]));
+  for (const key in a) if (!equal(a[key as never], b[key as never])) return false;
+  for (const key in b) if (b[key as never] !== undefined && a[key as never] === undefined) return false;
+  return true;
 }

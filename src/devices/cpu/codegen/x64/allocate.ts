@@ -100,7 +100,7 @@ function scan(
   const used: [number, number, number] = [0, 0, 0];
   /** By file and physical register: until when it is taken, and by whom. */
   const takenUntil = [new Int32Array(16).fill(FREE), new Int32Array(32).fill(FREE), new Int32Array(8).fill(FREE)];
-  const owner: (Interval | undefined)[][] = [[], [], []];
+  const owner = takenUntil.map((registers) => new Array<Interval | undefined>(registers.length).fill(undefined));
   const argumentOf = new Map<number, number>();
   let argumentMask = 0;
   kernel.params.forEach(({ id }, k) => {
@@ -128,7 +128,8 @@ function scan(
     if (id < 0 || (start & 1) === 0) return -1;
     const k = start >> 1;
     const { reads, readStart, files, insts } = analysis;
-    const [from, to] = [readStart[k], readStart[k + 1]];
+    const from = readStart[k];
+    const to = readStart[k + 1];
     const isFma = insts[k].op === 'fma' || insts[k].op === 'fnma';
     for (let n = 0; n < to - from; n++) {
       const source = reads[isFma ? to - 1 - n : from + n];
@@ -174,12 +175,8 @@ function scan(
   for (const interval of intervals) {
     const mask = forbidden(interval);
     let p = preferred(interval, mask);
-    if (p < 0)
-      for (const candidate of convention.order[interval.file])
-        if (isFree(candidate, interval, mask)) {
-          p = candidate;
-          break;
-        }
+    const order = convention.order[interval.file];
+    for (let n = 0; p < 0 && n < order.length; n++) if (isFree(order[n], interval, mask)) p = order[n];
     if (p >= 0) take(interval, p);
     else spill(interval, mask);
   }

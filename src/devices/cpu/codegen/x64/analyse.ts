@@ -2,7 +2,7 @@
  * Prepares a kernel for allocation: drops what computes nothing that is read, joins comparisons with the branch behind
  * them, turns unread loop counters into countdowns, and notes for each instruction left which registers it touches.
  */
-import type { Inst, KernelCode, Reg } from '../ir.ts';
+import { type Inst, instruction, type KernelCode, type Reg } from '../ir.ts';
 import { GENERAL, MASK, VECTOR } from './frame.ts';
 import { IN_MEMORY, isPlain, type Lowering, type MemorySource, Sources, sortSources, type Target } from './lower.ts';
 import { controlRows, countDown } from './lower-control.ts';
@@ -10,7 +10,11 @@ import { integerRows, wideTemp } from './lower-integer.ts';
 import { memoryRows } from './lower-memory.ts';
 import { vectorRows } from './lower-vector.ts';
 
-const rows = new Map(Object.entries<Lowering>({ ...vectorRows, ...memoryRows, ...integerRows, ...controlRows }));
+/** All of one shape, as instructions are. */
+const row = ({ folds, commutes, temps, early, clobbers, effect, emit }: Lowering): Lowering => ({ folds, commutes, temps, early, clobbers, effect, emit });
+const rows = new Map<string, Lowering>();
+for (const table of [vectorRows, memoryRows, integerRows, controlRows]) for (const [op, given] of Object.entries<Lowering>(table)) rows.set(op, row(given));
+const countDownRow = row(countDown);
 
 /** The kernel's instructions as they will be emitted; the arrays run in parallel. */
 export interface Analysis {
@@ -39,9 +43,9 @@ export interface Analysis {
 export function analyse(kernel: KernelCode, target: Target): Analysis {
   const { body, registers } = kernel;
   const rowOf = body.map(({ op }) => {
-    const row = rows.get(op);
-    if (!row) throw new Error(`kernel ${kernel.name}: unknown operation ${op}`);
-    return row;
+    const known = rows.get(op);
+    if (!known) throw new Error(`kernel ${kernel.name}: unknown operation ${op}`);
+    return known;
   });
   const { reads: readCounts, writes: writeCounts } = countUses(body, registers);
   const alive = markAlive(body, rowOf, readCounts);
@@ -58,11 +62,11 @@ export function analyse(kernel: KernelCode, target: Target): Analysis {
     }
     const rounds = counters?.get(inst);
     if (rounds !== undefined) {
-      if (op === 'constant') collector.push({ ...inst, imm: rounds }, rowOf[k], undefined);
-      else collector.push({ ...inst, limit: undefined }, countDown, undefined);
+      if (op === 'constant') collector.push(instruction({ ...inst, imm: rounds }), rowOf[k], undefined);
+      else collector.push(instruction({ ...inst, limit: undefined }), countDownRow, undefined);
       continue;
     }
-    const after = alive[k + 1] ? body[k + 1] : undefined;
+    const after = k + 1 < body.length && alive[k + 1] ? body[k + 1] : undefined;
     const isCondition = after && conditional.has(after.op) && after.src[0].id === inst.dst?.id && onlyHere(inst.dst);
     if (isCondition && (op === 'icompare' || (op === 'constant' && jumps.has(after.op) && BigInt(inst.imm!) !== 0n))) {
       collector.push(withCondition(after, inst.src), rowOf[k + 1], inst);
@@ -161,7 +165,8 @@ const conditional = new Set(['if', 'breakIf', 'continueIf', 'iselect']);
 const jumps = new Set(['breakIf', 'continueIf']);
 
 /** The instruction with the condition's sources behind its own. */
-const withCondition = (inst: Inst, condition: readonly Reg[]): Inst => ({ ...inst, src: [...inst.src.slice(1), ...condition] });
+const withCondition = (inst: Inst, condition: readonly Reg[]): Inst =>
+  instruction({ ...inst, src: [...inst.src.slice(1), ...condition] });
 
 function countUses(body: readonly Inst[], registers: number): { reads: Int32Array; writes: Int32Array } {
   const reads = new Int32Array(registers);
@@ -199,10 +204,10 @@ function findCountdowns(body: readonly Inst[], reads: Int32Array, writes: Int32A
   for (let k = 0; k < body.length; k++) {
     const inst = body[k];
     const { op } = inst;
-    if (op === 'loop') starts.push(body[k - 1]);
+    if (op === 'loop') starts.push(k > 0 ? body[k - 1] : undefined);
     else if (op === 'endLoop') starts.pop();
     if (op !== 'next' || inst.limit === undefined) continue;
-    const start = starts[starts.length - 1];
+    const start = starts.length > 0 ? starts[starts.length - 1] : undefined;
     const id = inst.dst!.id;
     if (start?.op !== 'constant' || start.dst!.id !== id || reads[id] !== 1 || writes[id] !== 2 || inst.imm! <= 0) continue;
     const rounds = Math.max(1, Math.ceil((inst.limit - Number(start.imm)) / Number(inst.imm)));

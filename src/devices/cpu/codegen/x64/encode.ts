@@ -77,17 +77,19 @@ export class Assembler {
     this.bytes[this.at++] = value;
   }
   private int32(value: number): void {
-    this.byte(value);
-    this.byte(value >> 8);
-    this.byte(value >> 16);
-    this.byte(value >> 24);
+    this.patch(this.at, value);
+    this.at += 4;
   }
   private immediate(value: number, bytes: number): void {
     if (bytes === 1) this.byte(value);
     else if (bytes === 4) this.int32(value);
   }
   private patch(at: number, value: number): void {
-    for (let k = 0; k < 4; k++) this.bytes[at + k] = value >> (8 * k);
+    const { bytes } = this;
+    bytes[at] = value;
+    bytes[at + 1] = value >> 8;
+    bytes[at + 2] = value >> 16;
+    bytes[at + 3] = value >> 24;
   }
 
   /** Fills with nops up to a multiple of `bytes`. */
@@ -175,8 +177,8 @@ export class Assembler {
       this.byte((m.scale << 6) | ((m.index & 7) << 3) | 5);
       return this.int32(m.disp);
     }
-    const scaled = m.disp / unit;
-    const mod = m.disp === 0 && low !== 5 ? 0 : fitsInt8(scaled) && Number.isInteger(scaled) ? 1 : 2;
+    const scaled = (m.disp / unit) | 0;
+    const mod = m.disp === 0 && low !== 5 ? 0 : fitsInt8(scaled) && scaled * unit === m.disp ? 1 : 2;
     if (m.index >= 0 || low === 4) {
       this.byte((mod << 6) | field | 4);
       this.byte((m.scale << 6) | (((m.index < 0 ? 4 : m.index) & 7) << 3) | low);

@@ -28,25 +28,27 @@ export function findIntervals(analysis: Analysis, params: readonly Reg[], regist
   const weight = new Float64Array(registers);
   // The latest instruction that has surely written each register before this point; a log undoes what a branch assumed.
   const written = new Int32Array(registers).fill(-1);
-  const log: { id: number; before: number }[] = [];
+  const log: number[] = []; // pairs: a register, and what stood in `written`
   const branches: { mark: number; inThen: Set<number> | undefined }[] = [];
   const loops: Loop[] = [];
   const loopEnds = matchLoops(analysis);
   let scale = 1;
 
   const write = (id: number, at: number): void => {
-    log.push({ id, before: written[id] });
+    log.push(id, written[id]);
     written[id] = at;
   };
-  const undoTo = (mark: number): Set<number> => {
-    const undone = new Set<number>();
+  const undoTo = (mark: number): void => {
     while (log.length > mark) {
-      const { id, before } = log.pop()!;
-      written[id] = before;
-      undone.add(id);
+      const before = log.pop()!;
+      written[log.pop()!] = before;
     }
     for (const loop of loops) if (loop.exit > mark) loop.exit = mark;
-    return undone;
+  };
+  const writtenSince = (mark: number): Set<number> => {
+    const ids = new Set<number>();
+    for (let at = mark; at < log.length; at += 2) ids.add(log[at]);
+    return ids;
   };
 
   for (const { id } of params) start[id] = -1;
@@ -58,7 +60,8 @@ export function findIntervals(analysis: Analysis, params: readonly Reg[], regist
       if (2 * k < start[id]) start[id] = 2 * k;
       weight[id] += scale;
       // The outermost loop entered since the register was written needs its value at the head of every round.
-      for (const loop of loops) {
+      for (let l = 0; l < loops.length; l++) {
+        const loop = loops[l];
         if (loop.head < written[id]) continue;
         if (2 * loop.head < start[id]) start[id] = 2 * loop.head;
         if (2 * loop.end + 1 > end[id]) end[id] = 2 * loop.end + 1;
@@ -77,7 +80,7 @@ export function findIntervals(analysis: Analysis, params: readonly Reg[], regist
       loops.push({ head: k, end: loopEnds[k], exit: -1 });
       scale *= 10;
     } else if (op === 'breakIf') {
-      const loop = loops[loops.length - 1];
+      const loop = loops.length > 0 ? loops[loops.length - 1] : undefined;
       if (loop && loop.exit < 0) loop.exit = log.length;
     } else if (op === 'endLoop') {
       const loop = loops.pop()!;
@@ -86,11 +89,13 @@ export function findIntervals(analysis: Analysis, params: readonly Reg[], regist
     } else if (op === 'if') branches.push({ mark: log.length, inThen: undefined });
     else if (op === 'else') {
       const branch = branches[branches.length - 1];
-      branch.inThen = undoTo(branch.mark);
+      branch.inThen = writtenSince(branch.mark);
+      undoTo(branch.mark);
     } else if (op === 'endIf') {
       const { mark, inThen } = branches.pop()!;
-      const last = undoTo(mark);
-      if (inThen) for (const both of last) if (inThen.has(both)) write(both, k);
+      const inElse = inThen && writtenSince(mark);
+      undoTo(mark);
+      if (inThen && inElse) for (const both of inElse) if (inThen.has(both)) write(both, k);
     }
   }
   return { start, end, weight };

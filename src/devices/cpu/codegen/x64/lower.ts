@@ -77,7 +77,7 @@ export function sortSources(inst: Inst, row: Lowering, target: Target, firstTemp
   const folds = row.folds ? row.folds(inst, target) : 0;
   const { ids, loads } = out;
   for (let k = 0; k < count; k++) {
-    const reg = k === place ? undefined : src[mem && k > place ? k - 1 : k];
+    const reg = k === place ? undefined : src[place >= 0 && k > place ? k - 1 : k];
     if (reg && !reg.splat) {
       ids[k] = reg.id;
       continue;
@@ -120,7 +120,7 @@ export class Emitter {
   /** The comparison (or constant) that the current branch or select carries within it. */
   fused: Inst | undefined;
   /** Sources of the current instruction: registers or memory. */
-  readonly operands: Rm[] = [];
+  readonly operands: Rm[] = new Array<Rm>(8).fill(-1);
   /** The source that is memory, where one is. */
   memory: MemorySource | undefined;
   readonly regions: Region[] = [];
